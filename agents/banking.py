@@ -1,0 +1,314 @@
+"""Firms' money: bills, coins sold, debt, equity, distress, seizure and growth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.building import built_by_place
+from agents.fleet import NEVER
+from agents.miner import PUBLIC, Miner
+from agents.moving import scrap
+from model.markets import costs, finance
+from model.streams import uniforms
+from model.units import SATOSHI_PER_COIN
+
+if TYPE_CHECKING:
+    from model.world import World
+
+DAYS_PER_MONTH = 30.4375
+AMORTISATION_MONTHS = 36.0
+FORCED_SALE_HAIRCUT = 0.25
+
+
+def settle_day(world: World) -> None:
+    """Sell coins, pay the day's bills."""
+    miners = world.miners
+    bills = miners["power_bill"] + world.services_bill + world.revenue_tax_bill
+    price_sat = world.price_usd / SATOSHI_PER_COIN
+    sold = Miner.coins_to_sell(miners, bills, price_sat)
+    everyone = slice(None)
+    miners["treasury_sat"] -= sold
+    world.market_sat += int(sold.sum())
+    world.accounts.receive(miners["cash"], everyone, sold * price_sat, "exchange")
+    world.accounts.pay(miners["cash"], everyone, miners["power_bill"], "utility")
+    world.accounts.pay(miners["cash"], everyone, world.services_bill, "services")
+    world.accounts.pay(miners["cash"], everyone, world.revenue_tax_bill, "tax")
+
+
+def measure_firms(world: World) -> None:
+    """Monthly: the size, overhead and machine value of every firm."""
+    fleets, miners, firms = world.fleets, world.miners, world.case.firms
+    owner = np.maximum(fleets["miner"], 0)
+    placed = (fleets["site"] >= 0) & (fleets["ready_on"] <= world.day)
+    watts = fleets["hashrate"] * fleets["efficiency"] * 1e-6 * world.case.energy.pue
+    size = np.bincount(owner, weights=watts * placed, minlength=miners.size)
+    value = fleets["hashrate"] * world.used_price[fleets["generation"]]
+    miners["power_mw"] = size
+    miners["machine_value"] = np.bincount(owner, weights=value, minlength=miners.size)
+    each = size / miners["multiplicity"]
+    use = 0.95
+    overhead = costs.operating_cost_usd_mwh(
+        each, each, use,
+        scale_advantage=firms.scale_advantage,
+        fixed_cost_scale=firms.fixed_cost_scale,
+        om_usd_mwh=0.0,
+    )  # fmt: skip
+    miners["overhead"] = overhead
+    miners["overhead_usd_day"] = overhead * size * 24.0 * use
+    world.uptime = uptime(world, size)
+
+
+def uptime(world: World, size_mw: np.ndarray) -> np.ndarray:
+    """Share of each firm's machines that are not in repair."""
+    machines = world.case.machines
+    unit_ths = world.frontier_unit_ths
+    count = size_mw * 1e6 / world.mean_efficiency / unit_ths
+    margin = max(world.outlook.hashprice - world.reference_price * world.mean_efficiency * 24e-6, 0)
+    in_house = costs.repairs_in_house(count, unit_ths, margin, machines.failure_yr)
+    down = costs.repair_days(in_house)
+    return np.asarray(1.0 - machines.failure_yr * down / 365.25)
+
+
+def credit_limit(world: World) -> np.ndarray:
+    """Most debt each firm could have, USD."""
+    miners, firms = world.miners, world.case.firms
+    assets = assets_usd(world)
+    return finance.debt_limit_usd(
+        miners["form"],
+        assets,
+        miners["machine_value"],
+        world.depth[miners["nation"]],
+        bond_loan_to_value=firms.bond_loan_to_value,
+        bank_loan_to_value=firms.bank_loan_to_value,
+    )
+
+
+def assets_usd(world: World) -> np.ndarray:
+    """Cash, coins and machines of each firm, USD."""
+    miners = world.miners
+    coins = miners["treasury_sat"] * (world.price_usd / SATOSHI_PER_COIN)
+    return np.asarray(np.maximum(miners["cash"] + coins + miners["machine_value"], 0.0))
+
+
+def service_debt(world: World) -> None:
+    """Monthly: interest and amortisation, except of firms in restructuring."""
+    miners = world.miners
+    assets = np.maximum(assets_usd(world), 1e-9)
+    rate = finance.borrowing_rate(
+        miners["form"], world.depth[miners["nation"]], np.minimum(miners["debt"] / assets, 1.0)
+    )
+    pays = finance.pays_interest(miners["status"])
+    interest = np.where(pays, miners["debt"] * rate / 12.0, 0.0)
+    repaid = np.where(pays, miners["debt"] / AMORTISATION_MONTHS, 0.0)
+    world.accounts.pay(miners["cash"], slice(None), interest + repaid, "lenders")
+    miners["debt"] -= repaid
+
+
+def borrow(world: World) -> None:
+    """Monthly: firms that spent more than they had draw on their credit."""
+    miners = world.miners
+    room = finance.credit_room_usd(credit_limit(world), miners["debt"])
+    needed = np.maximum(DAYS_PER_MONTH * miners["overhead_usd_day"] - miners["cash"], 0.0)
+    drawn = np.where(miners["status"] == 0, np.minimum(needed, room), 0.0)
+    lend(world, drawn)
+
+
+def lend(world: World, amount: np.ndarray) -> None:
+    """Pay out loans."""
+    world.accounts.receive(world.miners["cash"], slice(None), amount, "lenders")
+    world.miners["debt"] += amount
+
+
+def issue_equity(world: World) -> None:
+    """Quarterly: public firms issue shares while they are valued above their assets."""
+    miners, firms = world.miners, world.case.firms
+    assets = assets_usd(world)
+    miners["market_value"] = np.where(
+        miners["form"] == PUBLIC, world.valuation * np.maximum(assets - miners["debt"], 0.0), 0.0
+    )
+    room = finance.equity_room_usd(
+        miners["form"],
+        miners["market_value"],
+        np.maximum(assets - miners["debt"], 0.0),
+        world.depth[miners["nation"]],
+        share_quarter=firms.equity_quarter,
+    )
+    wanted = np.where((miners["status"] <= 1) & (world.makers["tobin_q"][0] > 1.0), room, 0.0)
+    proceeds = finance.equity_proceeds_usd(wanted)
+    world.accounts.receive(miners["cash"], slice(None), proceeds, "shareholders")
+
+
+def check_solvency(world: World) -> None:
+    """Daily: distress, restructuring and liquidation."""
+    miners = world.miners
+    short = miners["cash"] < 60.0 * miners["overhead_usd_day"]
+    if not world.case.firms.bankruptcy or not (short | (miners["status"] > 0)).any():
+        return
+    key = world.streams.key("solvency")
+    room = finance.credit_room_usd(credit_limit(world), miners["debt"])
+    coins = miners["treasury_sat"] * (world.price_usd / SATOSHI_PER_COIN)
+    step = finance.step_solvency(
+        miners["status"],
+        miners["cash"] + coins,
+        miners["overhead_usd_day"],
+        room,
+        miners["form"],
+        world.rule_of_law[miners["nation"]],
+        np.maximum(miners["status_until"] - world.day, 0) / DAYS_PER_MONTH,
+        uniforms(key, 2 * world.day, miners.size),
+        uniforms(key, 2 * world.day + 1, miners.size),
+        haircut=world.case.firms.haircut,
+    )
+    apply_solvency(world, step)
+
+
+def apply_solvency(world: World, step: finance.SolvencyStep) -> None:
+    """Carry out what the state machine decided."""
+    miners = world.miners
+    alive = miners.alive
+    lend(world, np.where(alive, step.refinance_usd, 0.0))
+    miners["status"] = np.where(alive, step.state, miners["status"])
+    entering = np.flatnonzero(step.newly_restructuring & alive)
+    until = world.day + np.ceil(step.months_left[entering] * DAYS_PER_MONTH)
+    miners["status_until"][entering] = until.astype(np.int32)
+    forgiven = miners["debt"] * (1.0 - step.debt_factor)
+    miners["debt"] -= forgiven
+    for row in entering:
+        world.tell("restructuring", world.firm_name(row), "files for protection, machines run on")
+    failed = np.flatnonzero(step.newly_liquidated & alive)
+    world.failures_today = int(failed.size + entering.size)
+    if failed.size:
+        liquidate(world, failed)
+
+
+def liquidate(world: World, failed: np.ndarray) -> None:
+    """Sell a failed firm's machines where they stand, and close its books.
+
+    Machines go in place to solvent firms of the same nation, at a forced sale's discount; what
+    nobody can pay for is scrapped.
+    """
+    fleets, miners = world.fleets, world.miners
+    gone = np.zeros(miners.size, dtype=bool)
+    gone[failed] = True
+    rows = fleets.rows[gone[fleets["miner"][fleets.rows]]]
+    buyer = buyers_in_nation(world, fleets["nation"][rows], gone)
+    price = (1.0 - FORCED_SALE_HAIRCUT) * world.used_price[fleets["generation"][rows]]
+    bill = price * fleets["hashrate"][rows]
+    due = np.bincount(buyer[buyer >= 0], weights=bill[buyer >= 0], minlength=miners.size)
+    able = due <= np.maximum(miners["cash"], 0.0)
+    sold = (buyer >= 0) & able[buyer]
+    world.pay(buyer[sold], bill[sold], "lenders")
+    fleets["miner"][rows[sold]] = buyer[sold]
+    fleets["leaves_on"][rows[sold]] = NEVER
+    unsold = rows[~sold]
+    close_books(world, failed)
+    # What no firm can pay for goes to the highest bidder outside: as scrap.
+    scrap(world, unsold, np.ones(unsold.size))
+    for row in failed:
+        world.tell(
+            "bankruptcy", world.firm_name(row), f"{miners['power_mw'][row]:.1f} MW liquidated"
+        )
+
+
+def buyers_in_nation(world: World, nation: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """A solvent firm for each lot, with chances by cash, of the same nation if there is one."""
+    miners, draw = world.miners, world.streams.generator("liquidation")
+    means = np.where(miners.alive & (miners["status"] == 0) & ~gone, miners["cash"], 0.0)
+    means = np.maximum(means, 0.0)
+    chosen = np.full(nation.size, -1, dtype=np.int64)
+    chance = draw.random(nation.size)
+    for here in np.unique(nation):
+        local = np.flatnonzero((miners["nation"] == here) & (means > 0))
+        pool = local if local.size else np.flatnonzero(means > 0)
+        if pool.size:
+            cumulative = np.cumsum(means[pool]) / means[pool].sum()
+            mine = nation == here
+            spot = np.searchsorted(cumulative, chance[mine])
+            chosen[mine] = pool[np.minimum(spot, pool.size - 1)]
+    return chosen
+
+
+def close_books(world: World, failed: np.ndarray) -> None:
+    """Coins and cash of failed firms go to their creditors; unpaid debt is lost to them."""
+    miners = world.miners
+    price_sat = world.price_usd / SATOSHI_PER_COIN
+    coins = miners["treasury_sat"][failed]
+    world.market_sat += int(coins.sum())
+    world.accounts.receive(miners["cash"], failed, coins * price_sat, "exchange")
+    miners["treasury_sat"][failed] = 0
+    world.accounts.pay(miners["cash"], failed, miners["cash"][failed], "lenders")
+    miners["debt"][failed] = 0.0
+    miners["overhead_usd_day"][failed] = 0.0
+
+
+def suffer_law(world: World) -> None:
+    """Daily: halts of firms and seizures of sites where law is weak."""
+    firms, miners, sites = world.case.firms, world.miners, world.sites
+    if not firms.hazards:
+        return
+    key = world.streams.key("hazards")
+    halt = finance.event_probability(finance.halt_hazard_yr(world.rule_of_law, firms.halt_yr))
+    # A regulator's stop hits firms of some size; nobody hears a household.
+    hit = uniforms(key, 3 * world.day, miners.size) < 0.05 * halt[miners["nation"]]
+    rows = np.flatnonzero(hit & miners.alive & (miners["status"] < 3) & (miners["power_mw"] > 1.0))
+    if rows.size:
+        days = finance.uniform_days(uniforms(key, 3 * world.day + 1, miners.size)[rows], 30, 180)
+        miners["halted_until"][rows] = world.day + days
+        for row in rows:
+            world.tell("halt", world.firm_name(row), "stopped by a regulator")
+    share = world.nation_shares
+    seize = finance.event_probability(
+        finance.seizure_hazard_yr(world.rule_of_law, share, firms.seizure_yr)
+    )
+    taken = uniforms(key, 3 * world.day + 2, sites.size) < seize[sites["nation"]]
+    seized = np.flatnonzero(taken & sites.alive & (sites["used_mw"] > 0) & (sites["tenant"] == 0))
+    if seized.size:
+        seize_sites(world, seized)
+
+
+def seize_sites(world: World, seized: np.ndarray) -> None:
+    """A state takes the machines at a site: they are lost to the network."""
+    fleets = world.fleets
+    taken = np.zeros(world.sites.size, dtype=bool)
+    taken[seized] = True
+    here = (fleets["site"][fleets.rows] >= 0) & (fleets["ready_on"][fleets.rows] <= world.day)
+    rows = fleets.rows[here & taken[fleets["site"][fleets.rows]]]
+    for site in seized:
+        name = world.place_names[world.sites["place"][site]]
+        world.tell(
+            "seizure", name, f"a site of {world.sites['capacity_mw'][site]:.1f} MW is seized"
+        )
+    scrap(world, rows, np.ones(rows.size))
+
+
+def grow_up(world: World) -> None:
+    """Monthly: homes become private firms, private firms go public."""
+    miners = world.miners
+    each = miners["power_mw"] / miners["multiplicity"]
+    form = finance.growth_path(
+        miners["form"], each, world.depth[miners["nation"]], np.full(miners.size, world.momentum)
+    )
+    listed = np.flatnonzero((form == PUBLIC) & (miners["form"] != PUBLIC) & miners.alive)
+    miners["form"] = form
+    for row in listed:
+        world.tell("listing", world.firm_name(row), "goes public")
+
+
+def found_firms(world: World) -> None:
+    """Monthly: new firms with outside capital where machines pay."""
+    firms, miners = world.case.firms, world.miners
+    if world.makers["tobin_q"][0] <= 1.0 or not firms.entry:
+        return
+    draw = world.streams.generator("entry")
+    count = int(draw.poisson(firms.entrants_yr * len(miners) / 12.0))
+    if count == 0:
+        return
+    built = np.bincount(world.places["nation"], weights=built_by_place(world))
+    chance = built / built.sum()
+    home = draw.choice(chance.size, size=count, p=chance)
+    rows = miners.add(count=count, nation=home, holding_share=firms.holding_share)
+    typical = float(np.median(np.maximum(miners["cash"][miners.rows], 1e4)))
+    capital = typical * draw.lognormal(0.0, 1.0, count)
+    world.accounts.receive(miners["cash"], rows, capital, "shareholders")

@@ -1,0 +1,229 @@
+"""How new sites come: developers follow profit, existing clusters and recent additions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.site import AI, MINERS, Site
+from model.markets import compute, electricity
+
+if TYPE_CHECKING:
+    from model.world import World
+
+YEAR_OF_MONTHS = 12.0
+SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
+
+
+@dataclass
+class Projects:
+    """What developers have in hand, one entry a kind of site at a place (a cell)."""
+
+    pending_mw: np.ndarray
+    next_size_mw: np.ndarray
+    started: int = 0
+    large_grid_left_mw: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def none(cls, cells: int) -> Projects:
+        """No project yet."""
+        return cls(np.zeros(cells), np.full(cells, np.nan))
+
+
+def built_mw(world: World) -> np.ndarray:
+    """Capacity of each cell, energised or under construction, whoever holds it."""
+    sites = world.sites
+    return np.bincount(
+        sites["cell"][sites.rows],
+        weights=sites["capacity_mw"][sites.rows],
+        minlength=len(world.cells.place),
+    )
+
+
+def develop_sites(world: World) -> None:
+    """Start a month's new sites, and hand over large ones that AI bidders win."""
+    energy, day = world.case.energy, world.day
+    existing = built_mw(world)
+    growth = energy.site_growth_month * profit_signal(world) * scarcity(world)
+    amount = growth * existing.sum() * cell_shares(world, existing)
+    amount = within_limits(world, amount, existing)
+    world.places["recent"] *= 1.0 - 1.0 / YEAR_OF_MONTHS
+    np.add.at(world.places["recent"], world.cells.place, amount / YEAR_OF_MONTHS)
+    world.projects.pending_mw += amount
+    rows = start_sites(world, day + lead_days(world))
+    offer_to_computation(world, rows)
+
+
+def profit_signal(world: World) -> float:
+    """From 0, when a new machine is worth no more than it costs, to 1, when it is worth twice."""
+    return float(np.clip(world.makers["tobin_q"][0] - 1.0, 0.0, 1.0))
+
+
+def scarcity(world: World) -> float:
+    """From 1, when no seat is free now or soon, to 0, when twice the wanted share is."""
+    sites = world.sites
+    vacant = Site.vacant_mw(sites, world.day + 10_000).sum()
+    total = sites["capacity_mw"][sites["tenant"] == MINERS].sum()
+    wanted = max(2.0 * world.case.energy.vacancy_wanted * total, 1e-9)
+    return float(np.clip(1.0 - vacant / wanted, 0.0, 1.0))
+
+
+def cell_shares(world: World, existing: np.ndarray) -> np.ndarray:
+    """How developers spread over cells: momentum, existing clusters, power prices, law."""
+    energy, cells, places = world.case.energy, world.cells, world.places
+    by_place = np.bincount(cells.place, weights=existing, minlength=places.size)
+    recent = places["recent"]
+    mix = (1.0 - energy.momentum) * by_place / max(by_place.sum(), 1e-9)
+    mix += energy.momentum * recent / max(recent.sum(), 1e-9)
+    mix *= np.where(world.in_china, energy.china_growth, 1.0) * (1.0 - places["banned"])
+    price = cell_prices(world)
+    room = np.clip(1.0 - existing / np.maximum(world.potential_mw, 1e-9), 0.0, 1.0)
+    appeal = room * np.exp(-(price - world.reference_price) / energy.cost_scale_usd_mwh)
+    # Within a place developers choose among kinds of site; a floor lets unused kinds begin.
+    kind = np.maximum(existing, 0.02 * by_place[cells.place]) * appeal
+    within = np.bincount(cells.place, weights=kind, minlength=places.size)
+    base = np.maximum(
+        np.bincount(cells.place, weights=existing + 1e-9, minlength=places.size), 1e-9
+    )
+    pull = mix * np.minimum(within / base, 5.0)
+    share = pull[cells.place] * kind / np.maximum(within[cells.place], 1e-12)
+    return share / max(share.sum(), 1e-12)
+
+
+def cell_prices(world: World) -> np.ndarray:
+    """Delivered price that a new site of each cell would pay, USD/MWh, over the year."""
+    cells, places = world.cells, world.places
+    season = 0.5 * (cells.gen_usd_mwh + cells.dry_gen_usd_mwh)
+    transmission = cells.td_usd_mwh * world.case.energy.transmission_scale
+    return season + transmission + (places["power_charge"] + places["offset"])[cells.place]
+
+
+def within_limits(world: World, amount: np.ndarray, existing: np.ndarray) -> np.ndarray:
+    """Cut a month's starts to the growth a place, the law and the resource allow."""
+    energy, cells, places = world.case.energy, world.cells, world.places
+    by_place = np.bincount(cells.place, weights=existing, minlength=places.size)
+    most = energy.place_growth_month * np.maximum(by_place, SMALLEST_CLUSTER_MW)
+    room = np.maximum(places["capacity_cap"] + places["capped_from"] - by_place, 0.0)
+    asked = np.bincount(cells.place, weights=amount, minlength=places.size)
+    scale = np.minimum(1.0, np.minimum(most, room) / np.maximum(asked, 1e-12))
+    left = np.maximum(world.potential_mw - existing - world.projects.pending_mw, 0.0)
+    return np.minimum(amount * scale[cells.place], left)
+
+
+def lead_days(world: World) -> np.ndarray:
+    """Days from the start of a site to its first power, per cell."""
+    months = world.cells.lead_months * world.case.energy.lead_time_scale
+    return np.maximum(np.round(months * 30.44), 1.0).astype(np.int64)
+
+
+def start_sites(world: World, energised_on: np.ndarray) -> np.ndarray:
+    """Turn pending capacity into sites wherever enough has come together; returns their rows."""
+    projects, draw = world.projects, world.streams.generator("sites")
+    unsized = np.isnan(projects.next_size_mw)
+    projects.next_size_mw[unsized] = draw_sizes(world, np.flatnonzero(unsized), draw)
+    capacity = np.maximum(projects.next_size_mw, world.block_mw)
+    cells = np.flatnonzero(projects.pending_mw >= capacity)
+    if cells.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    rows = add_sites(
+        world, cells, capacity[cells], projects.next_size_mw[cells], energised_on[cells]
+    )
+    projects.pending_mw[cells] -= capacity[cells]
+    projects.next_size_mw[cells] = np.nan
+    projects.started += cells.size
+    return rows
+
+
+def draw_sizes(world: World, cells: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Sizes of one site of each given cell, from the capacity density of its type."""
+    types, cap = world.types, world.places["site_cap"][world.cells.place[cells]]
+    sizes = np.zeros(cells.size)
+    chance = draw.random(cells.size)
+    for kind in np.unique(world.cells.type[cells]):
+        mine = world.cells.type[cells] == kind
+        low, high = types.size_min_mw[kind], types.size_max_mw[kind]
+        in_china = world.in_china[world.cells.place[cells[mine]]]
+        top = np.where(in_china, np.minimum(high, max(100.0, low * 2)), high)
+        sizes[mine] = electricity.capacity_quantile(chance[mine], types.alpha[kind], low, high)
+        sizes[mine] = np.minimum(sizes[mine], top)
+    return np.minimum(sizes, np.maximum(cap, 1e-3))
+
+
+def add_sites(
+    world: World,
+    cells: np.ndarray,
+    capacity: np.ndarray,
+    size: np.ndarray,
+    energised_on: np.ndarray,
+) -> np.ndarray:
+    """Add site rows of given cells, capacity and size; their power prices are drawn."""
+    table, types, energy = world.cells, world.types, world.case.energy
+    place, kind = table.place[cells], table.type[cells]
+    draw = world.streams.generator("sites")
+    noise, wander = draw.standard_normal((2, cells.size))
+    gradient = energy.size_gradient_usd_mwh * (np.log(size) - world.atlas.mean_log_size[kind])
+    shift = table.gen_sd[cells] * noise + gradient + world.places["offset"][place]
+    cut = np.where(size >= 20.0, 1.0 - energy.large_load_cut, 1.0) * energy.transmission_scale
+    transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0)
+    small = size < 0.5
+    return world.sites.add(
+        place=place,
+        nation=world.places["nation"][place],
+        reported_nation=world.places["nation"][place],
+        cell=cells,
+        kind=kind,
+        latitude=world.geography_of(place)[0] + draw.normal(0.0, 1.5, cells.size),
+        longitude=world.geography_of(place)[1] + draw.normal(0.0, 3.0, cells.size),
+        capacity_mw=capacity,
+        size_mw=size,
+        generation_wet=np.maximum(table.gen_usd_mwh[cells] + shift, 1.0),
+        generation_dry=np.maximum(table.dry_gen_usd_mwh[cells] + shift, 1.0),
+        transmission=transmission * cut,
+        duty_wet=table.duty[cells],
+        duty_dry=table.dry_duty[cells],
+        pue=np.where(size < 0.05, energy.pue_hydro_cooled, energy.pue),
+        upkeep=np.where(small, 0.0, world.case.firms.om_usd_mwh),
+        infra=np.where(size < 0.05, world.case.firms.infra_home_usd_mw, types.infra_usd_mw[kind]),
+        grid=types.on_grid[kind],
+        hourly=-1,
+        energised_on=energised_on,
+        law_draw=draw.random(cells.size),
+        evasion_draw=draw.random(cells.size),
+    )
+
+
+def offer_to_computation(world: World, rows: np.ndarray) -> None:
+    """Let AI bidders take large new sites, while they have a backlog."""
+    terms, sites, nations = world.case.compute, world.sites, world.nations
+    if not terms.bidders or world.today < terms.from_date or rows.size == 0:
+        return
+    years = (world.today - terms.from_date).days / 365.25
+    half = compute.half_size(years, terms.half_size_mw, terms.half_size_decline_yr)
+    chance = compute.win_probability(sites["size_mw"][rows], half, terms.width, terms.most)
+    nation = sites["nation"][rows]
+    wants = world.types.ai_may_bid[sites["kind"][rows]] & (nations["ai_backlog"][nation] > 0)
+    won = rows[wants & (world.streams.generator("compute").random(rows.size) < chance)]
+    sites["tenant"][won] = AI
+    np.subtract.at(nations["ai_backlog"], sites["nation"][won], sites["capacity_mw"][won])
+
+
+def built_by_place(world: World) -> np.ndarray:
+    """Capacity of each place, energised or under construction, MW."""
+    return np.bincount(world.cells.place, weights=built_mw(world), minlength=world.places.size)
+
+
+def prime(world: World) -> None:
+    """Projects in hand on the first day: sites that come on line in the months ahead."""
+    rate = world.case.start.site_pipeline_month
+    existing = built_mw(world)
+    world.places["recent"] = (
+        np.bincount(world.cells.place, weights=existing, minlength=world.places.size) * rate
+    )
+    lead = lead_days(world)
+    for month in range(1, int(lead.max() / 30.44) + 1):
+        share = cell_shares(world, existing) * (lead >= month * 30)
+        amount = rate * existing.sum() * share
+        world.projects.pending_mw += within_limits(world, amount, existing)
+        start_sites(world, np.full(len(world.cells), month * 30))

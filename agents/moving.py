@@ -1,0 +1,215 @@
+"""How machines change places: seasons, bans, better seats, warehouses and the scrap heap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.buying import split_off
+from agents.fleet import NEVER, NOWHERE, Fleet
+from agents.site import Site
+from model.markets import hardware, seats
+from model.streams import uniforms
+
+if TYPE_CHECKING:
+    from model.world import World
+
+DAYS_PER_MONTH = 30.4375
+
+
+def move_terms(world: World) -> seats.MoveTerms:
+    """What moves cost and when they pay, from the scenario."""
+    firms = world.case.firms
+    return seats.MoveTerms(
+        firms.relocation_home_usd_mw,
+        firms.relocation_abroad_usd_mw,
+        firms.domestic_days_low,
+        firms.domestic_days_high,
+        firms.abroad_days_low,
+        firms.abroad_days_high,
+        firms.relocation_gain,
+        firms.home_bias,
+        8,
+    )
+
+
+def margins(world: World, site: np.ndarray) -> np.ndarray:
+    """What 1 TH/s of each fleet would earn a day at a site, given today's power, USD/TH."""
+    terms, efficiency = world.terms, world.fleets["efficiency"]
+    cost = (terms.power_price[site] + world.case.energy.idle_cost_usd_mwh) * terms.pue[site]
+    hashprice = world.outlook.hashprice * (1.0 - terms.revenue_tax[site])
+    margin = np.maximum(hashprice - cost * efficiency * 24e-6, 0.0)
+    available = world.sites["available_mw"] / np.maximum(world.sites["capacity_mw"], 1e-9)
+    return margin * np.minimum(available[site] / 0.95, 1.0)
+
+
+def change_season(world: World) -> None:
+    """Fleets with two seats follow the water."""
+    fleets, firms = world.fleets, world.case.firms
+    if not (fleets["second_site"] >= 0).any() or not firms.relocation:
+        return
+    key = world.streams.key("season")
+    span = firms.domestic_days_high - firms.domestic_days_low
+    days = firms.domestic_days_low + span * uniforms(key, 2 * world.day, fleets.size)
+    movers = Fleet.change_season(
+        fleets,
+        world.day,
+        margins(world, fleets["site"]),
+        margins(world, fleets["second_site"]),
+        firms.relocation_home_usd_mw,
+        firms.relocation_gain,
+        days,
+        uniforms(key, 2 * world.day + 1, fleets.size),
+    )
+    freight(world, movers, np.full(movers.size, firms.relocation_home_usd_mw))
+    world.seats_changed |= movers.size > 0
+
+
+def freight(world: World, rows: np.ndarray, usd_mw: np.ndarray) -> None:
+    """Charge the owners of moving machines for the freight."""
+    megawatts = world.fleets["hashrate"][rows] * world.fleets["efficiency"][rows] * 1e-6
+    world.pay(world.fleets["miner"][rows], megawatts * usd_mw, "freight")
+
+
+def close_sites(world: World, closed: np.ndarray) -> None:
+    """Empty sites that the law has just shut: machines there, on their way there or due there."""
+    fleets = world.fleets
+    shut = np.zeros(world.sites.size, dtype=bool)
+    shut[closed] = True
+    here = fleets.rows[shut[fleets["site"][fleets.rows]] & (fleets["site"][fleets.rows] >= 0)]
+    later = fleets.rows[
+        shut[fleets["second_site"][fleets.rows]] & (fleets["second_site"][fleets.rows] >= 0)
+    ]
+    fleets["second_site"][later] = NOWHERE
+    fleets.do("clear_seats", here)
+    arrived = here[fleets["ready_on"][here] <= world.day]
+    scrap(world, arrived, np.full(arrived.size, 1.0 - world.case.bans.surviving))
+    world.seats_changed = True
+
+
+def scrap(world: World, rows: np.ndarray, share: np.ndarray) -> None:
+    """Scrap a share of fleets; the scrap value goes to their owners."""
+    fleets = world.fleets
+    lost = fleets["hashrate"][rows] * share
+    fleets["hashrate"][rows] -= lost
+    world.book.scrapped += np.bincount(
+        fleets["generation"][rows], weights=lost, minlength=len(world.generations)
+    )
+    world.earn(fleets["miner"][rows], lost * world.case.machines.scrap_usd_th, "scrap")
+    gone = rows[fleets["hashrate"][rows] <= 1e-3]
+    if gone.size:
+        world.book.scrapped += np.bincount(
+            fleets["generation"][gone],
+            weights=fleets["hashrate"][gone],
+            minlength=len(world.generations),
+        )
+        fleets.remove(gone)
+    world.seats_changed |= rows.size > 0
+
+
+def age_machines(world: World) -> None:
+    """A month of wear: the oldest are worn out, idle stock is scrapped little by little."""
+    fleets, machines = world.fleets, world.case.machines
+    worn = fleets.rows[
+        hardware.worn_out(world.day - fleets["born"][fleets.rows], machines.life_years)
+    ]
+    scrap(world, worn, np.ones(worn.size))
+    idle = fleets.rows[
+        (fleets["site"][fleets.rows] < 0) & (fleets["ready_on"][fleets.rows] <= world.day)
+    ]
+    share = hardware.idle_scrap_share(machines.idle_scrap_month, DAYS_PER_MONTH)
+    scrap(world, idle, np.full(idle.size, share))
+
+
+def leave_seats(world: World) -> None:
+    """Fleets whose successors have come, and fleets idle for too long, give up their seats."""
+    fleets = world.fleets
+    due = fleets.rows[
+        (fleets["leaves_on"][fleets.rows] <= world.day)
+        | (fleets["idle_days"][fleets.rows] > world.case.firms.idle_days_to_vacate)
+    ]
+    # A fleet with a seat for the other season waits for it.
+    due = due[(fleets["second_site"][due] < 0) | (fleets["leaves_on"][due] <= world.day)]
+    if due.size:
+        fleets.do("clear_seats", due)
+        world.seats_changed = True
+
+
+def seek_seats(world: World, seeking: np.ndarray) -> None:
+    """Let fleets look for a better seat: propose, admit in a fair order, settle."""
+    if seeking.size == 0 or not world.case.firms.relocation:
+        return
+    fleets, sites = world.fleets, world.sites
+    vacant = Site.vacant_mw(sites, world.day)
+    target, downtime = seats.propose_moves(
+        world.streams.key("moves"),
+        world.day,
+        seeking,
+        fleets["site"],
+        fleets["nation"].astype(np.int64),
+        fleets["efficiency"],
+        world.used_price[fleets["generation"]],
+        seats.vacant_seats(sites["nation"].astype(np.int64), vacant, world.nations.size),
+        world.terms,
+        world.outlook,
+        move_terms(world),
+    )
+    goes = np.flatnonzero(target >= 0)
+    seeking, target, downtime = seeking[goes], target[goes], downtime[goes]
+    need = (
+        fleets["hashrate"][seeking] * fleets["efficiency"][seeking] * 1e-6 * world.terms.pue[target]
+    )
+    chance = world.streams.generator("admission").random(goes.size)
+    share = seats.admit(target, need, vacant, chance)
+    settle_moves(world, seeking, target, downtime, share)
+
+
+def settle_moves(
+    world: World, rows: np.ndarray, target: np.ndarray, downtime: np.ndarray, share: np.ndarray
+) -> None:
+    """Ship the machines that found a seat; what found none stays where it is."""
+    fleets, firms = world.fleets, world.case.firms
+    admitted = share > 0.02
+    rows, target, downtime = rows[admitted], target[admitted], downtime[admitted]
+    share = share[admitted]
+    partly = share < 0.999
+    split_off(world, rows[partly], 1.0 - share[partly])
+    nation = world.sites["nation"][target]
+    abroad = nation != fleets["nation"][rows]
+    freight(
+        world, rows, np.where(abroad, firms.relocation_abroad_usd_mw, firms.relocation_home_usd_mw)
+    )
+    value = fleets["hashrate"][rows] * world.used_price[fleets["generation"][rows]]
+    duty = np.where(abroad, world.terms.import_duty[target], 0.0) * value
+    world.pay(fleets["miner"][rows], duty, "tax")
+    fleets["site"][rows] = target
+    fleets["second_site"][rows] = NOWHERE
+    fleets["leaves_on"][rows] = NEVER
+    fleets["nation"][rows] = nation
+    fleets["idle_days"][rows] = 0
+    fleets["load"][rows] = 0.0
+    fleets["ready_on"][rows] = world.day + np.ceil(downtime).astype(np.int32)
+    world.seats_changed |= rows.size > 0
+
+
+def warehoused(world: World) -> np.ndarray:
+    """Fleets that have no seat and are at hand."""
+    fleets = world.fleets
+    rows = fleets.rows
+    stored = (fleets["site"][rows] < 0) & (fleets["ready_on"][rows] <= world.day)
+    return np.asarray(rows[stored])
+
+
+def redeploy(world: World) -> None:
+    """Stored machines look for a seat, every week."""
+    seek_seats(world, warehoused(world))
+
+
+def relocate(world: World) -> None:
+    """Machines in place look for a better seat, every month; those of the other season wait."""
+    fleets = world.fleets
+    rows = fleets.rows
+    settled = (fleets["site"][rows] >= 0) & (fleets["ready_on"][rows] <= world.day)
+    settled &= (fleets["second_site"][rows] < 0) & (fleets["leaves_on"][rows] == NEVER)
+    seek_seats(world, rows[settled])

@@ -1,0 +1,1 @@
+"""Blocks, difficulty and the coin ledger."""

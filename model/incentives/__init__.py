@@ -1,0 +1,1 @@
+"""Self-contained sub-economies on the same clock."""

@@ -1,0 +1,1 @@
+"""What prices things: coins, machines, power, heat, compute, capital."""

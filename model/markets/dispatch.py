@@ -1,0 +1,186 @@
+"""Which machines run, hour by hour: the cheapest joules first, as far as the site's power goes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+# Sums run over fixed chunks of sites, so that the bits don't depend on the number of threads.
+CHUNK = 256
+HOURS = 24
+MWH_PER_JOULE_PER_TH_DAY = 24e-6
+
+
+def seat_order(
+    site: np.ndarray, efficiency: np.ndarray, sites: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fleets grouped by site, most efficient first.
+
+    Parameters
+    ----------
+    site : int array, the row of each fleet's site, -1 if in the warehouse
+    efficiency : J/TH of each fleet
+    sites : number of site rows
+
+    Returns
+    -------
+    order : rows of the fleets with a seat; `order[first[s]:first[s + 1]]` are those at site `s`
+    first : int array of `sites + 1` offsets
+    """
+    placed = np.flatnonzero(site >= 0)
+    order = placed[np.lexsort((placed, efficiency[placed], site[placed]))]
+    first = np.zeros(sites + 1, dtype=np.int64)
+    np.cumsum(np.bincount(site[placed], minlength=sites), out=first[1:])
+    return order, first
+
+
+@njit(cache=True, inline="always")
+def _fill(
+    order: np.ndarray,
+    start: int,
+    stop: int,
+    power_left: float,
+    worth: float,
+    running_cost: float,
+    pue: float,
+    ready: np.ndarray,
+    hashrate: np.ndarray,
+    efficiency: np.ndarray,
+    share_of_day: float,
+    load: np.ndarray,
+) -> float:
+    """Switch on a site's fleets for a share of the day; returns the hashrate that runs, TH/s."""
+    running = 0.0
+    for position in range(start, stop):
+        row = order[position]
+        if not ready[row]:
+            continue
+        if worth <= running_cost * efficiency[row] * MWH_PER_JOULE_PER_TH_DAY:
+            break  # the rest of the site is less efficient still
+        need = hashrate[row] * efficiency[row] * 1e-6 * pue
+        if need <= 0.0:
+            continue
+        share = min(1.0, power_left / need)
+        if share <= 0.0:
+            break
+        load[row] += share * share_of_day
+        running += share * hashrate[row]
+        power_left -= share * need
+    return running
+
+
+@njit(cache=True, parallel=True)
+def dispatch(
+    order: np.ndarray,
+    first: np.ndarray,
+    hashrate: np.ndarray,
+    efficiency: np.ndarray,
+    ready: np.ndarray,
+    hashprice: np.ndarray,
+    power_price: np.ndarray,
+    power_mw: np.ndarray,
+    pue: np.ndarray,
+    hourly_row: np.ndarray,
+    hourly_power: np.ndarray,
+    idle_cost: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run every machine whose next hash pays for its power.
+
+    Parameters
+    ----------
+    order, first : fleets by site, most efficient first (`seat_order`)
+    hashrate, efficiency : TH/s installed and J/TH of each fleet
+    ready : whether the fleet is on site and in working order
+    hashprice : USD/TH/day net of cuts and taxes, per site
+    power_price, power_mw, pue : USD/MWh delivered, MW available, site over IT load, per site
+    hourly_row : row of `hourly_power` for sites whose power varies within the day, else -1
+    hourly_power : share of `power_mw` there is in each UTC hour, [row, 24]
+    idle_cost : USD/MWh of variable cost besides power
+
+    Returns
+    -------
+    load : share of the day and of the fleet that ran, per fleet
+    hashrate_by_hour : TH/s in each UTC hour
+    """
+    sites = first.size - 1
+    load = np.zeros(hashrate.size)
+    chunks = (sites + CHUNK - 1) // CHUNK
+    partial = np.zeros((max(chunks, 1), HOURS))
+    for chunk in prange(chunks):
+        for site in range(chunk * CHUNK, min(sites, (chunk + 1) * CHUNK)):
+            start, stop = first[site], first[site + 1]
+            if start == stop:
+                continue
+            cost = (power_price[site] + idle_cost) * pue[site]
+            if hourly_row[site] < 0:
+                running = _fill(
+                    order, start, stop, power_mw[site], hashprice[site], cost, pue[site],
+                    ready, hashrate, efficiency, 1.0, load,
+                )  # fmt: skip
+                for hour in range(HOURS):
+                    partial[chunk, hour] += running
+            else:
+                for hour in range(HOURS):
+                    power = power_mw[site] * hourly_power[hourly_row[site], hour]
+                    partial[chunk, hour] += _fill(
+                        order, start, stop, power, hashprice[site], cost, pue[site],
+                        ready, hashrate, efficiency, 1.0 / HOURS, load,
+                    )  # fmt: skip
+    return load, _sum_rows(partial)
+
+
+@njit(cache=True)
+def _sum_rows(partial: np.ndarray) -> np.ndarray:
+    total = np.zeros(partial.shape[1])
+    for row in range(partial.shape[0]):
+        for column in range(partial.shape[1]):
+            total[column] += partial[row, column]
+    return total
+
+
+@njit(cache=True)
+def tally(
+    owner: np.ndarray,
+    site: np.ndarray,
+    hashrate: np.ndarray,
+    efficiency: np.ndarray,
+    load: np.ndarray,
+    power_price: np.ndarray,
+    upkeep: np.ndarray,
+    pue: np.ndarray,
+    owners: int,
+    sites: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A day's work and bills by owner, and its energy by site.
+
+    Parameters
+    ----------
+    owner, site : rows of each fleet's miner and site (-1 in the warehouse)
+    hashrate, efficiency, load : TH/s, J/TH and the share that ran
+    power_price, upkeep, pue : USD/MWh, USD/MWh and site over IT load, per site
+
+    Returns
+    -------
+    work : TH/s averaged over the day, per owner
+    power_cost : USD, per owner
+    upkeep_cost : USD, per owner
+    energy_mwh : per site
+    site_work : TH/s averaged over the day, per site
+    """
+    work = np.zeros(owners)
+    power_cost = np.zeros(owners)
+    upkeep_cost = np.zeros(owners)
+    energy = np.zeros(sites)
+    site_work = np.zeros(sites)
+    for row in range(owner.size):
+        if load[row] <= 0.0:
+            continue
+        running = hashrate[row] * load[row]
+        place = site[row]
+        used = running * efficiency[row] * pue[place] * MWH_PER_JOULE_PER_TH_DAY
+        work[owner[row]] += running
+        site_work[place] += running
+        energy[place] += used
+        power_cost[owner[row]] += used * power_price[place]
+        upkeep_cost[owner[row]] += used * upkeep[place]
+    return work, power_cost, upkeep_cost, energy, site_work

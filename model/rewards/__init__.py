@@ -1,0 +1,1 @@
+"""How a block's reward becomes payouts."""

@@ -1,0 +1,121 @@
+"""Power of the day: what each site pays, and the hours it has power in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.site import Site
+from model.markets import costs, heat, seats, sunshine
+
+if TYPE_CHECKING:
+    from model.world import World
+
+SUN_KINDS = ("btm_solar_wind", "home_solar")
+ROOM_TEMPERATURE_C = 18.0
+COLD_C = (
+    15.0  # degrees below room temperature at which all heat of a site sized to its sink is used
+)
+PROCESS_HEAT = 0.3  # share of the heat that greenhouses, pools and baths take all year
+SAMPLE_DAYS = tuple(range(15, 365, 30))
+
+
+@dataclass
+class PowerOfTheDay:
+    """Hourly profiles of the sites under the sun, and the yearly terms every searcher sees."""
+
+    hourly: np.ndarray = field(default_factory=lambda: np.zeros((1, 24)))
+    scale: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    terms: seats.SiteTerms = None  # type: ignore[assignment]
+
+
+def price_power(world: World) -> None:
+    """Weekly: delivered price of every site, its hours, and the terms that searchers see."""
+    place, sites, energy = world.sites["place"], world.sites, world.case.energy
+    years = world.day / 365.25
+    charge = world.places["power_charge"][place]
+    generation = (1.0 + energy.generation_trend_yr) ** years
+    transmission = (1.0 + energy.transmission_trend_yr) ** years
+    heating = heat_credits(world, world.calendar.day_of_year(world.day))
+    Site.price_power(sites, world.wet, generation, transmission, charge, heating)
+    response = demand_response(world, sites["power_price"])
+    sites["power_price"] = np.maximum(sites["power_price"] - response, 0.0)
+    follow_sun(world)
+    world.power.terms = yearly_terms(world, generation, transmission, charge)
+
+
+def demand_response(world: World, price: np.ndarray) -> np.ndarray:
+    """Credit for loads that switch off on request, USD/MWh."""
+    sites = world.sites
+    offered = world.nations["demand_response"][sites["nation"]] & sites["grid"]
+    share = world.case.energy.dr_credit_share
+    return costs.demand_response_credit(price, sites["size_mw"], offered, share=share)
+
+
+def heat_credits(world: World, day_of_year: int) -> np.ndarray:
+    """What heat sites earn for their heat, USD/MWh of electricity; 0 elsewhere."""
+    sites = world.sites
+    heated = sites["kind"] == world.types.row("heat_demand")
+    credit = np.zeros(sites.size)
+    if not (heated.any() and world.case.heat.sold):
+        return credit
+    cold = ROOM_TEMPERATURE_C - heat.ambient_temperature(sites["latitude"][heated], day_of_year)
+    size = sites["size_mw"][heated]
+    wanted = size * np.clip(PROCESS_HEAT + (1 - PROCESS_HEAT) * cold / COLD_C, PROCESS_HEAT, 1.0)
+    fuel = np.where(size < 0.05, heat.fuel_value("resistive"), heat.fuel_value("gas"))
+    credit[heated] = heat.heat_credit(size, wanted, fuel)
+    return credit
+
+
+def follow_sun(world: World) -> None:
+    """Hourly profiles of sites that live on clipped and curtailed sunshine."""
+    sites, power = world.sites, world.power
+    sunny = np.isin(sites["kind"], [world.types.row(kind) for kind in SUN_KINDS]) & sites.alive
+    rows = np.flatnonzero(sunny)
+    if rows.size == 0:
+        return
+    if power.scale.size != rows.size:
+        sites["hourly"][rows] = np.arange(rows.size)
+        power.scale = sites["duty_wet"][rows] / mean_free_share(world, rows)
+    today = free_share(world, rows, world.calendar.day_of_year(world.day), world.year)
+    power.hourly = np.minimum(today * power.scale[:, None], 1.0)
+
+
+def free_share(world: World, rows: np.ndarray, day_of_year: int, year: float) -> np.ndarray:
+    """Free energy over capacity of each sunny site by hour."""
+    solar, sites = world.case.solar, world.sites
+    curtailed = sunshine.curtailed_share(year, solar.curtailed_2025, solar.curtailed_2035)
+    return sunshine.free_solar_share(
+        sites["latitude"][rows], sites["longitude"][rows], day_of_year,
+        solar.inverter_ratio, curtailed,
+    )  # fmt: skip
+
+
+def mean_free_share(world: World, rows: np.ndarray) -> np.ndarray:
+    """The same averaged over the first year; machines are sized to reach their duty then."""
+    shares = [free_share(world, rows, day, 2025.0).mean(axis=1) for day in SAMPLE_DAYS]
+    return np.maximum(np.mean(shares, axis=0), 1e-3)
+
+
+def yearly_terms(
+    world: World, generation: float, transmission: float, charge: np.ndarray
+) -> seats.SiteTerms:
+    """What a newcomer would pay at each site over a year, half of it wet."""
+    sites, firms = world.sites, world.case.firms
+    heating = np.mean([heat_credits(world, day) for day in (15, 105, 196, 288)], axis=0)
+    mean = 0.5 * (sites["generation_wet"] + sites["generation_dry"]) * generation
+    price = mean + sites["transmission"] * transmission + charge - heating
+    price = np.maximum(price - demand_response(world, price), 0.0)
+    place = sites["place"]
+    return seats.SiteTerms(
+        power_price=price,
+        upkeep=sites["upkeep"].copy(),
+        pue=sites["pue"].copy(),
+        duty=0.5 * (sites["duty_wet"] + sites["duty_dry"]),
+        revenue_tax=world.places["revenue_tax"][place],
+        nation=sites["nation"].astype(np.int64),
+        import_duty=world.places["import_duty"][place],
+        infra=sites["infra"] + firms.site_cost_usd / np.maximum(sites["size_mw"], 0.5),
+    )

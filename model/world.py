@@ -1,0 +1,457 @@
+"""The world: composes the rooms and lives through the days."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import mesa
+import numpy as np
+
+from agents import banking, building, buying, moving, trading
+from agents.fleet import Fleet
+from agents.manufacturer import Manufacturer
+from agents.miner import Miner
+from agents.nation import Nation, Place
+from agents.population import Population
+from agents.site import Site
+from model import accounting, first_day, inputs, observing
+from model.atlas import load_atlas
+from model.calendar import Calendar
+from model.chain.chain import Chain
+from model.law import Law, Statutes
+from model.ledger import Accounts
+from model.markets import electricity, hardware, maker, seats
+from model.markets.dispatch import dispatch, seat_order, tally
+from model.recorder import Recorder
+from model.rewards.shared import shared
+from model.rewards.solo import solo
+from model.scenario import Scenario, load
+from model.streams import Streams
+from model.supply import PowerOfTheDay, price_power
+
+ACCOUNTS = (
+    "exchange", "utility", "services", "tax", "manufacturer", "builders", "freight", "scrap",
+    "lenders", "shareholders", "endowment", "traders",
+)  # fmt: skip
+MOST_DECLINE_MONTH = 0.05
+
+
+class World(mesa.Model):
+    """The mining economy of one scenario and one seed.
+
+    Parameters
+    ----------
+    case : a scenario, or the name of one
+    rng : seed; the scenario's own if absent
+    """
+
+    def __init__(self, case: Scenario | str, rng: int | None = None) -> None:
+        case = load(case) if isinstance(case, str) else case
+        seed = case.seed if rng is None else int(rng)
+        super().__init__(rng=seed)
+        self.case, self.seed = case, seed
+        self.streams = Streams(seed)
+        self.calendar = Calendar(case.start_date, date.fromordinal(case.end_date.toordinal() + 1))
+        self.days, self.day = self.calendar.days, 0
+        self.recorder = Recorder(self.days, case.start_date)
+        self._take_inputs()
+        self._people()
+        first_day.build(self)
+        observing.begin(self)
+        self._begin_business()
+
+    # Setting up
+
+    def _take_inputs(self) -> None:
+        case = self.case
+        self.atlas = load_atlas(places_file=case.places_file)
+        self.cells, self.types = self.atlas.cells, self.atlas.types
+        self.in_china = self.atlas.in_china
+        self.place_names, self.nation_names = self.atlas.places.name, self.atlas.nations.iso3
+        self.first_ordinal = case.start_date.toordinal()
+        self.prices = inputs.price_path(case, self.atlas, self.streams)
+        self.fees = inputs.transaction_fees(case, self.atlas, self.streams)
+        self.generations = inputs.generations(case, self.atlas)
+        self.first_mix = inputs.first_mix(case, self.atlas, self.generations)
+        self.first_shares, self.seasonal_peak = inputs.first_shares(case, self.atlas)
+        self.potential_mw = inputs.potentials_mw(case, self.atlas)
+        self.chain = Chain(
+            case.start.height,
+            case.start.difficulty_e12 * 1e12,
+            self.streams.key("blocks"),
+            mode=case.chain.blocks,
+            off_by_one=case.chain.off_by_one,
+            propagation_s=case.chain.propagation_s,
+        )
+        self.statutes = Statutes(
+            case.events, self.place_names, self.atlas.place_nations, case.bans.evasion
+        )
+
+    def _people(self) -> None:
+        atlas = self.atlas
+        self.nations = Population(self, Nation, len(atlas.nations))
+        self.places = Population(self, Place, len(atlas.places))
+        self.sites = Population(self, Site, self.case.start.sites)
+        self.miners = Population(self, Miner, self.case.start.miners)
+        self.fleets = Population(self, Fleet, 4 * self.case.start.miners)
+        self.makers = Population(self, Manufacturer, 1)
+        self.nations.add(
+            rule_of_law=atlas.nations.rule_of_law,
+            capital_depth=atlas.nations.capital_depth * self.case.firms.capital_depth_scale,
+            demand_response=atlas.nations.demand_response > 0,
+            grid_co2=atlas.nations.grid_co2_t_mwh,
+            large_ai=atlas.nations.large_ai,
+            ai_backlog=np.where(atlas.nations.large_ai, self.case.compute.backlog_mw, 0.0),
+        )
+        self.places.add(nation=atlas.places.nation, offset=atlas.places.offset_usd_mwh)
+        self.rule_of_law = atlas.nations.rule_of_law
+        self.depth = np.minimum(self.nations["capital_depth"], 1.0)
+        self.makers.add(
+            capacity_mw=[self.case.start.machine_output_mw_month],
+            pricing_power=self.case.machines.pricing_power,
+        )
+        self.accounts = Accounts(ACCOUNTS)
+        self.book = accounting.MachineBook.of(len(self.generations))
+        self.projects = building.Projects.none(len(self.cells))
+        self.power = PowerOfTheDay()
+        self.law = Law.free(len(atlas.places))
+        self.seats_changed = True
+
+    def _begin_business(self) -> None:
+        """Prices, expectations, cash, and what is already on order or being built."""
+        self.growth = self.case.start.hash_growth_month
+        self.price_usd = float(self.prices[0])
+        self.fees_btc = self.fees.next(0, 600.0)
+        self.statutes.changed(self.today)
+        self.law = self.statutes.law()
+        self.output_mw = float(self.makers["capacity_mw"][0])
+        self.momentum, self.valuation, self.failures_today = 0.0, 1.0, 0
+        self.uptime = np.full(self.miners.size, 1.0)
+        accounting.endow(self)
+
+    # One day
+
+    def step(self) -> None:
+        """One day."""
+        self.observe_markets()
+        self.obey_law()
+        self.receive_deliveries()
+        self.run_machines()
+        self.find_blocks()
+        self.settle_accounts()
+        self.record()
+        for decide in self.decisions_due():
+            decide(self)
+        self.check()
+        self.day += 1
+        self.running = self.day < self.days
+
+    @property
+    def today(self) -> date:
+        """The date."""
+        return self.calendar.date_of(self.day)
+
+    def observe_markets(self) -> None:
+        """Coin price, transaction fees, hashprice."""
+        self.price_usd = float(self.prices[self.day])
+        month = self.calendar.month_index(self.day)
+        self.fees_btc = self.fees.next(month, self.chain.mean_interval_s)
+        self.hashprice = self.chain.hashprice(self.price_usd, self.fees_btc)
+
+    def obey_law(self) -> None:
+        """Put into force what takes effect today; suffer halts and seizures."""
+        changes = self.statutes.changed(self.today)
+        if changes is not None:
+            observing.tell_changes(self, changes)
+            self.enforce()
+        banking.suffer_law(self)
+
+    def enforce(self) -> None:
+        """Apply the law of the day to places and sites."""
+        self.law = self.statutes.law()
+        for name in ("power_charge", "revenue_tax", "import_duty", "available", "banned",
+                     "evasion", "site_cap"):  # fmt: skip
+            self.places[name] = getattr(self.law, name)
+        fresh = np.isfinite(self.law.capacity_cap) & ~np.isfinite(self.places["capacity_cap"])
+        self.places["capped_from"][fresh] = building.built_by_place(self)[fresh]
+        self.places["capacity_cap"] = self.law.capacity_cap
+        place = self.sites["place"]
+        closed = Site.obey(self.sites, self.law.banned[place], self.law.evasion[place])
+        observing.report_from(self)
+        if closed.size:
+            moving.close_sites(self, closed)
+        price_power(self)
+
+    def receive_deliveries(self) -> None:
+        """Machines and sites that are due; seats whose machines leave."""
+        moving.leave_seats(self)
+        if self.seats_changed:
+            self.count_seats()
+        Site.supply_power(
+            self.sites, self.day, self.wet, self.places["available"][self.sites["place"]]
+        )
+
+    def count_seats(self) -> None:
+        """Bring the seating up to date after fleets have moved."""
+        fleets, sites = self.fleets, self.sites
+        site = np.where(fleets.alive, fleets["site"], -1)
+        self.seating = seat_order(site, fleets["efficiency"], sites.size)
+        megawatts = Fleet.power_mw(fleets)
+        used = (site >= 0) & (fleets["leaves_on"] == np.iinfo(np.int32).max)
+        for column, row, counted in (
+            ("used_mw", fleets["site"], used),
+            ("reserved_mw", fleets["second_site"], fleets.alive & (fleets["second_site"] >= 0)),
+        ):
+            weights = megawatts[counted]
+            total = np.bincount(row[counted], weights=weights, minlength=sites.size)
+            sites[column] = total * sites["pue"]
+        self.seats_changed = False
+
+    def run_machines(self) -> None:
+        """Every machine whose next hash pays for its power."""
+        fleets, sites = self.fleets, self.sites
+        owner = np.maximum(fleets["miner"], 0)
+        working = (self.miners["status"] < 3) & (self.miners["halted_until"] < self.day)
+        ready = fleets.alive & (fleets["ready_on"] <= self.day) & working[owner]
+        self.effective = fleets["hashrate"] * self.uptime[owner]
+        load, self.hashrate_by_hour = dispatch(
+            self.seating[0],
+            self.seating[1],
+            self.effective,
+            fleets["efficiency"],
+            ready,
+            self.hashprice * (1.0 - self.places["revenue_tax"][sites["place"]]),
+            sites["power_price"],
+            sites["available_mw"],
+            sites["pue"],
+            sites["hourly"],
+            self.power.hourly,
+            self.case.energy.idle_cost_usd_mwh,
+        )
+        fleets["load"] = load
+        Fleet.count_idle_days(fleets, self.day)
+        work, power_bill, upkeep, energy, self.site_work = tally(
+            owner, fleets["site"], self.effective, fleets["efficiency"], load,
+            sites["power_price"], sites["upkeep"], sites["pue"], self.miners.size, sites.size,
+        )  # fmt: skip
+        self.miners["work"], self.miners["power_bill"] = work, power_bill
+        sites["energy_mwh"] = energy
+        self.services_bill = upkeep + self.miners["overhead_usd_day"]
+        self.hashrate_ths = float(self.hashrate_by_hour.mean())
+
+    def find_blocks(self) -> None:
+        """Blocks of the day and what they pay."""
+        self.blocks = self.chain.mine(self.day, self.hashrate_by_hour, self.fees_btc)
+        if self.case.chain.payout == "solo":
+            key = self.streams.key("winners")
+            payouts = solo(self.miners["work"], self.blocks.block_rewards_sat, key, self.day)
+        else:
+            payouts = shared(self.miners["work"], self.blocks.reward_sat)
+        # Whoever transacts pays the transaction fees out of the coins the market holds.
+        self.market_sat -= self.blocks.fees_sat
+        Miner.take_payouts(self.miners, payouts)
+        taxed = self.places["revenue_tax"][self.sites["place"]] * self.site_work * self.hashprice
+        self.revenue_tax_bill = accounting.by_miner(self, taxed)
+
+    def settle_accounts(self) -> None:
+        """Coins sold, bills paid, firms in trouble."""
+        self.failures_today = 0
+        banking.settle_day(self)
+        banking.check_solvency(self)
+
+    def decisions_due(self) -> tuple[Any, ...]:
+        """The slow decisions that fall on today, in order."""
+        due = self.calendar.due(self.day)
+        return (WEEKLY * due.week) + (MONTHLY * due.month) + (QUARTERLY * due.quarter)
+
+    def record(self) -> None:
+        """The day's row, the week's shares."""
+        observing.record_day(self)
+        if self.day % self.case.record.shares_every_days == 0:
+            observing.record_shares(self)
+
+    def check(self) -> None:
+        """The accounts, on the days the scenario asks for."""
+        if self.day % self.case.record.ledger_every_days == 0:
+            accounting.check_laws(self)
+
+    # What everyone can see
+
+    @property
+    def outlook(self) -> seats.Outlook:
+        """What firms expect of the hashprice."""
+        decline = min(max(self.growth, 0.0), MOST_DECLINE_MONTH)
+        return seats.Outlook(
+            self.chain.hashprice(self.price_usd, self.fees_btc),
+            decline,
+            self.case.machines.used_horizon_months,
+            self.case.energy.idle_cost_usd_mwh,
+        )
+
+    @property
+    def purchase_outlook(self) -> seats.Outlook:
+        """The same over the life of a new machine."""
+        return self.outlook._replace(months=maker.INVESTMENT_MONTHS)
+
+    @property
+    def terms(self) -> seats.SiteTerms:
+        """What each site costs a newcomer, averaged over the year's seasons."""
+        return self.power.terms
+
+    @property
+    def wet(self) -> float:
+        """Weight of the wet season today."""
+        return float(electricity.season_weight(self.calendar.day_of_year(self.day)))
+
+    @property
+    def output_weights(self) -> np.ndarray:
+        """Share of each generation in the maker's output."""
+        rule = self.case.machines
+        return hardware.output_weights(
+            self.generations,
+            self.first_ordinal + self.day,
+            rule.diffusion_months,
+            rule.sold_after_successor_months,
+        )
+
+    @property
+    def lag_months(self) -> int:
+        """Months from order to delivery."""
+        rule = self.case.machines
+        return rule.lag_months_before_2021 if self.today.year < 2021 else rule.lag_months_from_2021
+
+    @property
+    def reference_price(self) -> float:
+        """Delivered power price, averaged over energised capacity, USD/MWh."""
+        open_mw = self.sites["available_mw"] + 1e-9
+        return float(np.average(self.sites["power_price"], weights=open_mw))
+
+    @property
+    def mean_efficiency(self) -> float:
+        """Mean J/TH of the machines that ran today, or of all if none did."""
+        weights = self.effective * self.fleets["load"] if self.day else self.fleets["hashrate"]
+        weights = weights if weights.sum() > 0 else self.fleets["hashrate"] + 1e-9
+        return float(np.average(self.fleets["efficiency"], weights=weights))
+
+    @property
+    def frontier_unit_ths(self) -> float:
+        """Hashrate of one machine of the kind most made now, TH/s."""
+        return float(self.generations.unit_hashrate_ths[int(np.argmax(self.output_weights))])
+
+    def plan_output(self) -> maker.OutputPlan:
+        """The maker's plan for this month."""
+        rule, weights = self.case.machines, self.output_weights
+        efficiency = hardware.output_efficiency(weights, self.generations.efficiency_j_th)
+        frozen = rule.output_frozen_from
+        return maker.plan_output(
+            maker.OutputRule(
+                eagerness=rule.eagerness,
+                retirement_month=rule.retirement_month,
+                growth_month=rule.output_growth_month,
+                decline_month=rule.output_decline_month,
+                growth_step_mw=5e-4 * self.case.start.hashrate_ehs * efficiency,
+                ceiling_mw=rule.output_ceiling_mw_month,
+                rate_month=rule.discount_rate_month,
+                frozen=frozen is not None and self.today >= frozen,
+            ),
+            float(self.makers["capacity_mw"][0]),
+            self.hashrate_ths,
+            accounting.pipeline_ths(self),
+            self.hashprice,
+            rule.reference_power_price_usd_mwh * efficiency * 24e-6,
+            rule.cost_usd_j_th * efficiency,
+            efficiency,
+            min(max(self.growth, 0.0), MOST_DECLINE_MONTH),
+        )
+
+    def list_prices(self) -> np.ndarray:
+        """What the maker asks for each generation, USD/TH."""
+        rule = self.case.machines
+        return maker.list_price(
+            self.hashprice,
+            min(max(self.growth, 0.0), MOST_DECLINE_MONTH),
+            self.generations.efficiency_j_th,
+            self.generations.cost_usd_th,
+            float(self.makers["pricing_power"][0]),
+            rule.reference_power_price_usd_mwh,
+            rule.least_margin,
+            rule.discount_rate_month,
+        )
+
+    def place_prices_by_season(self) -> tuple[np.ndarray, np.ndarray]:
+        """Delivered price of existing sites at each place, wet and dry, USD/MWh."""
+        places = self.atlas.places
+        return (
+            places.wet_price_usd_mwh + places.offset_usd_mwh,
+            places.dry_price_usd_mwh + places.offset_usd_mwh,
+        )
+
+    def place_prices(self) -> np.ndarray:
+        """Delivered price at each place on the first day, USD/MWh."""
+        wet, dry = self.place_prices_by_season()
+        return np.asarray(electricity.seasonal(wet, dry, self.wet))
+
+    def geography_of(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Latitude and longitude of places."""
+        return self.atlas.places.latitude_deg[place], self.atlas.places.longitude_deg[place]
+
+    @property
+    def year(self) -> float:
+        """The date as a decimal year."""
+        return self.calendar.year_fraction(min(self.day, self.days - 1))
+
+    def emission_factor(self) -> np.ndarray:
+        """Carbon intensity of each site, t/MWh."""
+        return observing.emission_factor(self)
+
+    def firm_name(self, row: int) -> str:
+        """How events name a firm."""
+        return f"{self.nation_names[self.miners['nation'][row]]} miner {row}"
+
+    def tell(self, kind: str, subject: str, what: str) -> None:
+        """Write an event into the record."""
+        self.recorder.event(self.day, kind, subject, what)
+
+    def pay(self, rows: np.ndarray, amounts: np.ndarray, account: str) -> None:
+        """Miners pay an outside account."""
+        self.accounts.pay(self.miners["cash"], rows, amounts, account)
+
+    def earn(self, rows: np.ndarray, amounts: np.ndarray, account: str) -> None:
+        """Miners are paid by an outside account."""
+        self.accounts.receive(self.miners["cash"], rows, amounts, account)
+
+    def credit_room(self) -> np.ndarray:
+        """What each firm can still borrow, USD."""
+        return np.maximum(banking.credit_limit(self) - self.miners["debt"], 0.0)
+
+    def monthly_rate(self) -> np.ndarray:
+        """Discount rate of each firm a month."""
+        return accounting.monthly_rate(self)
+
+    def summary(self) -> dict[str, float | str]:
+        """Headline figures of the run."""
+        return observing.summary(self)
+
+    def outcome(self) -> dict[str, Any]:
+        """What became of the chain; without a directive nothing can happen to it."""
+        return {"class": "O0", "name": "no attack", "base": None, "flags": [], "first_passage": {}}
+
+
+WEEKLY = (price_power, moving.change_season, moving.redeploy)
+MONTHLY = (
+    observing.learn,
+    observing.price_used,
+    banking.found_firms,
+    banking.measure_firms,
+    banking.service_debt,
+    banking.borrow,
+    moving.age_machines,
+    building.develop_sites,
+    buying.buy_machines,
+    trading.trade_used,
+    moving.relocate,
+    accounting.tidy,
+    banking.grow_up,
+)
+QUARTERLY = (banking.issue_equity,)

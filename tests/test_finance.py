@@ -1,0 +1,340 @@
+"""Capital, failure, hazards, moving and investment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.markets import finance
+from model.markets.finance import Form, Solvency
+
+UNIT = st.floats(0.0, 1.0)
+
+
+def test_cost_of_capital_by_form_and_size():
+    form = np.array([Form.HOME, Form.PRIVATE, Form.PRIVATE, Form.PUBLIC, Form.STATE])
+    size = np.array([0.01, 10.0, 50.0, 1.0, 10.0])
+    np.testing.assert_array_equal(finance.wacc(form, size), [0.10, 0.16, 0.12, 0.12, 0.16])
+
+
+def test_equity_is_for_public_firms_that_the_market_values():
+    form = np.array([Form.PUBLIC, Form.PUBLIC, Form.PRIVATE, Form.HOME])
+    cap = np.array([1e9, 1e9, 1e9, 1e9])
+    assets = np.array([1.25e9, 1.26e9, 1.0, 1.0])
+    room = finance.equity_room_usd(form, cap, assets, 0.8)
+    np.testing.assert_allclose(room, [0.12e9, 0.0, 0.0, 0.0])
+    assert finance.equity_proceeds_usd(100.0) == pytest.approx(95.0)
+    assert finance.equity_price_impact(1.5e8, 1e9) == pytest.approx(-0.075)
+    assert finance.equity_price_impact(1e9, 0.0) == -1.0
+
+
+def test_debt_limits_and_rates():
+    form = np.array([Form.PUBLIC, Form.PRIVATE, Form.HOME, Form.STATE])
+    limit = finance.debt_limit_usd(form, 100.0, 60.0, 0.6)
+    np.testing.assert_allclose(limit, [30.0, 12.0, 0.0, 0.0])
+    np.testing.assert_allclose(finance.credit_room_usd(limit, 20.0), [10.0, 0.0, 0.0, 0.0])
+    assert finance.bond_spread(0.6, 0.3) == pytest.approx(0.03 + 0.04 + 0.0108)
+    rates = finance.borrowing_rate(form, 1.0, 0.0)
+    np.testing.assert_allclose(rates, [0.07, 0.16, 0.16, 0.16])
+
+
+@given(UNIT, UNIT, UNIT)
+def test_deeper_markets_lend_more_and_cheaper(shallow, deep, leverage):
+    shallow, deep = min(shallow, deep), max(shallow, deep)
+    form = np.array(Form.PUBLIC)
+    assert finance.bond_spread(deep, leverage) <= finance.bond_spread(shallow, leverage)
+    for room in (finance.equity_room_usd, finance.debt_limit_usd):
+        assert room(form, 100.0, 90.0, deep) >= room(form, 100.0, 90.0, shallow)
+
+
+def grown_share(depth: float) -> float:
+    """Share of hashrate of five public firms two years into a doubled price."""
+    machines = np.concatenate([np.full(5, 100.0), np.full(50, 10.0)])
+    form = np.concatenate([np.full(5, Form.PUBLIC), np.full(50, Form.PRIVATE)])
+    debt = np.zeros(55)
+    for _ in range(8):
+        value = 2.0 * machines
+        equity = finance.equity_room_usd(form, value, machines, depth)
+        limit = finance.debt_limit_usd(form, value, machines, depth)
+        credit = finance.credit_room_usd(limit, debt)
+        debt = debt + credit
+        machines = machines + 0.05 * machines + finance.equity_proceeds_usd(equity) + credit
+    return float(machines[:5].sum() / machines.sum())
+
+
+def test_public_firms_compound_with_the_depth_of_their_market():
+    shares = [grown_share(depth) for depth in (0.0, 0.1, 0.3, 0.6, 1.0)]
+    assert (np.diff(shares) > 0).all()
+    assert shares[0] < 0.5 < shares[-1]
+
+
+def test_growth_path_takes_one_step_at_a_time():
+    form = np.array([Form.HOME, Form.HOME, Form.PRIVATE, Form.PRIVATE, Form.PRIVATE, Form.STATE])
+    fleet = np.array([0.05, 100.0, 51.0, 51.0, 50.0, 900.0])
+    depth = np.array([1.0, 1.0, 1.0, 0.3, 1.0, 1.0])
+    grown = finance.growth_path(form, fleet, depth, 0.1)
+    expected = [Form.HOME, Form.PRIVATE, Form.PUBLIC, Form.PRIVATE, Form.PRIVATE, Form.STATE]
+    np.testing.assert_array_equal(grown, expected)
+    assert grown.dtype == np.int8
+    np.testing.assert_array_equal(finance.growth_path(form[2:3], 51.0, 1.0, -0.1), [Form.PRIVATE])
+
+
+def step(state, cash, **changes):
+    inputs = {
+        "fixed_cost_usd_day": 1.0,
+        "refinance_room_usd": 0.0,
+        "form": Form.PRIVATE,
+        "rule_of_law": 0.7,
+        "months_left": 0.0,
+        "length_draw": 0.5,
+        "exit_draw": 0.5,
+    } | changes
+    return finance.step_solvency(np.array([state]), np.array([cash]), **inputs)
+
+
+@pytest.mark.parametrize(
+    ("state", "cash", "changes", "after"),
+    [
+        (Solvency.SOLVENT, 60.0, {}, Solvency.SOLVENT),
+        (Solvency.SOLVENT, 59.0, {}, Solvency.DISTRESSED),
+        (Solvency.DISTRESSED, 60.0, {}, Solvency.SOLVENT),
+        (Solvency.SOLVENT, 59.0, {"refinance_room_usd": 1.0}, Solvency.SOLVENT),
+        (Solvency.DISTRESSED, -1.0, {"refinance_room_usd": 61.0}, Solvency.SOLVENT),
+        (Solvency.DISTRESSED, -1.0, {}, Solvency.LIQUIDATED),
+        (Solvency.DISTRESSED, -1.0, {"form": Form.PUBLIC}, Solvency.RESTRUCTURING),
+        (
+            Solvency.DISTRESSED,
+            -1.0,
+            {"form": Form.PUBLIC, "rule_of_law": 0.59},
+            Solvency.LIQUIDATED,
+        ),
+        (Solvency.RESTRUCTURING, -9.0, {"months_left": 1.0}, Solvency.RESTRUCTURING),
+        (Solvency.RESTRUCTURING, -9.0, {"months_left": 0.01}, Solvency.SOLVENT),
+        (
+            Solvency.RESTRUCTURING,
+            9e9,
+            {"months_left": 0.01, "exit_draw": 0.8},
+            Solvency.LIQUIDATED,
+        ),
+        (Solvency.LIQUIDATED, 9e9, {"refinance_room_usd": 9e9}, Solvency.LIQUIDATED),
+    ],
+)
+def test_every_transition_of_the_state_machine(state, cash, changes, after):
+    found = step(state, cash, **changes)
+    assert found.state[0] == after
+    assert found.newly_liquidated[0] == (after == Solvency.LIQUIDATED != state)
+    assert found.newly_restructuring[0] == (after == Solvency.RESTRUCTURING != state)
+
+
+def test_refinancing_fills_the_buffer_exactly():
+    found = step(Solvency.DISTRESSED, -5.0, refinance_room_usd=100.0)
+    assert found.refinance_usd[0] == 65.0
+    assert step(Solvency.SOLVENT, 100.0, refinance_room_usd=100.0).refinance_usd[0] == 0.0
+
+
+def test_restructuring_lasts_six_to_fourteen_months_and_halves_debt():
+    lengths = [
+        step(Solvency.SOLVENT, -1.0, form=Form.PUBLIC, length_draw=draw).months_left[0]
+        for draw in (0.0, 0.5, 1.0)
+    ]
+    np.testing.assert_allclose(lengths, [6.0, 10.0, 14.0])
+    during = step(Solvency.RESTRUCTURING, 0.0, months_left=6.0)
+    assert during.months_left[0] == pytest.approx(6.0 - 12 / 365.25)
+    assert during.debt_factor[0] == 1.0
+    leaving = step(Solvency.RESTRUCTURING, 0.0, months_left=0.0)
+    assert leaving.debt_factor[0] == 0.5
+    assert leaving.creditors_take_over[0]
+
+
+@given(
+    st.integers(0, 3),
+    st.floats(-1e6, 1e6),
+    st.floats(0, 1e4),
+    st.floats(0, 1e6),
+    st.integers(0, 3),
+    UNIT,
+    st.floats(0, 14),
+    UNIT,
+    UNIT,
+)
+def test_state_machine_never_raises_more_than_there_is(
+    state, cash, fixed, room, form, law, left, length, leave
+):
+    found = finance.step_solvency(
+        np.array([state]), cash, fixed, room, form, law, left, length, leave
+    )
+    assert found.state[0] in list(Solvency)
+    assert 0.0 <= found.refinance_usd[0] <= room
+    assert (found.months_left[0] > 0) <= (found.state[0] == Solvency.RESTRUCTURING)
+    if found.state[0] == Solvency.LIQUIDATED or found.debt_factor[0] < 1:
+        assert found.refinance_usd[0] == 0.0
+
+
+def surviving_hash(form: int, law: float, debt_service: float, power_cost: float) -> float:
+    """Share of the hash of 400 alike firms still running half a year after a halved price."""
+    firms, hashprice, energy = 400, 0.5, power_cost
+    generator = np.random.default_rng(8)
+    state = np.zeros(firms, dtype=np.int8)
+    cash = generator.uniform(10.0, 60.0, firms)
+    left = np.zeros(firms)
+    for _ in range(183):
+        running = finance.operates(state, hashprice, energy)
+        margin = np.where(running, hashprice - energy, 0.0)
+        cash = cash + margin - debt_service * finance.pays_interest(state)
+        draws = generator.random((2, firms))
+        found = finance.step_solvency(
+            state, cash, debt_service, 0.0, np.full(firms, form), law, left, *draws
+        )
+        state, left = found.state, found.months_left
+    return float(finance.operates(state, hashprice, energy).mean())
+
+
+def test_restructuring_keeps_hash_that_liquidation_loses():
+    restructured = surviving_hash(Form.PUBLIC, 0.7, 0.5, 0.3)
+    liquidated = surviving_hash(Form.PRIVATE, 0.7, 0.5, 0.3)
+    lawless = surviving_hash(Form.PUBLIC, 0.4, 0.5, 0.3)
+    assert restructured == 1.0
+    assert liquidated == lawless < 0.5
+    assert surviving_hash(Form.PRIVATE, 0.7, 0.0, 0.2) == 1.0
+
+
+def test_a_bankrupt_firm_mines_exactly_if_the_hash_pays_its_power():
+    state = np.array([Solvency.RESTRUCTURING, Solvency.RESTRUCTURING, Solvency.LIQUIDATED])
+    found = finance.operates(state, np.array([0.06, 0.04, 0.06]), 0.05)
+    np.testing.assert_array_equal(found, [True, False, False])
+    np.testing.assert_array_equal(finance.pays_interest(np.arange(4)), [True, True, False, False])
+    assert finance.liquidation_value(100.0) == 75.0
+
+
+def test_hazards_by_rule_of_law():
+    law = np.array([0.89, 0.70, 0.34])
+    np.testing.assert_allclose(
+        finance.seizure_hazard_yr(law, 0.5), 0.16 * (1 - law) ** 2, rtol=1e-12
+    )
+    np.testing.assert_allclose(finance.halt_hazard_yr(law), 0.25 * (1 - law))
+    assert finance.event_probability(0.25, 365.25) == pytest.approx(1 - np.exp(-0.25))
+    assert finance.event_probability(0.0) == 0.0
+
+
+def test_mean_number_of_daily_seizures_follows_the_hazard():
+    hazard = float(finance.seizure_hazard_yr(0.34, 0.2))
+    draws = np.random.default_rng(4).random((2000, 731))
+    found = (draws < finance.event_probability(hazard)).sum()
+    expected = 2000 * 731 / 365.25 * hazard
+    assert abs(found - expected) < 3 * np.sqrt(expected)
+
+
+def test_relocation_cost_time_and_trigger():
+    abroad = np.array([True, False])
+    cost = finance.relocation_cost_usd(10.0, abroad, 2e6, 0.1)
+    np.testing.assert_allclose(cost, [1.1e6, 1e5])
+    np.testing.assert_array_equal(finance.relocation_days(0.0, abroad), [60, 5])
+    np.testing.assert_array_equal(finance.relocation_days(1.0, abroad), [150, 15])
+    gain = np.array([1.31, 1.3, 1.1, 0.9])
+    np.testing.assert_array_equal(finance.relocates(gain, 1.0), [True, False, False, False])
+    np.testing.assert_array_equal(
+        finance.relocates(gain, 1.0, np.full(4, True)), [True, True, True, False]
+    )
+    assert not finance.relocates(1e300, np.inf, True)
+
+
+def test_exit_when_machines_are_worth_more_to_others():
+    np.testing.assert_array_equal(
+        finance.exits(np.array([1.0, 2.0]), np.array([2.0, 1.0])), [False, True]
+    )
+
+
+def test_net_present_value_against_annuities():
+    rate = float(finance.monthly_rate(0.12))
+    days = 365.25 / 12
+    flat = finance.net_present_value(0.05, 0.0, np.full((1, 1, 1), 0.02), 10.0, 0.9, rate)
+    annuity = (1 - (1 + rate) ** -48) / rate
+    assert flat[0, 0, 0] == pytest.approx(0.9 * 0.03 * days * annuity - 10.0)
+    free = finance.net_present_value(0.05, 0.03, np.zeros((1, 1, 1)), 0.0, 1.0, rate, months=12)
+    factor = 0.97 / (1 + rate)
+    assert free[0, 0, 0] == pytest.approx(0.05 * days * factor * (1 - factor**12) / (1 - factor))
+
+
+def test_a_machine_that_never_pays_its_power_loses_only_its_price():
+    found = finance.net_present_value(0.05, 0.0, np.full((1, 1, 1), 0.06), 10.0, 1.0, 0.01)
+    assert found[0, 0, 0] == -10.0
+
+
+def test_shutting_down_cuts_the_loss_of_late_months():
+    cost = np.full((1, 1, 1), 0.03)
+    short = finance.net_present_value(0.05, 0.05, cost, 0.0, 1.0, 0.01, months=9)
+    long = finance.net_present_value(0.05, 0.05, cost, 0.0, 1.0, 0.01, months=60)
+    assert 0.05 * 0.95**9 > 0.03 > 0.05 * 0.95**10
+    assert long[0, 0, 0] == pytest.approx(short[0, 0, 0])
+
+
+@settings(deadline=None)
+@given(st.floats(0.0, 0.2), st.floats(-0.02, 0.1), st.floats(0.0, 0.2), UNIT, st.floats(0.0, 0.05))
+def test_net_present_value_moves_the_right_way(hashprice, decline, cost, duty, rate):
+    def value(**changes: float) -> float:
+        case = {"p": hashprice, "g": decline, "c": cost, "u": duty, "r": rate} | changes
+        costs = np.full((1, 1, 1), case["c"])
+        return float(
+            finance.net_present_value(case["p"], case["g"], costs, 5.0, case["u"], case["r"])[
+                0, 0, 0
+            ]
+        )
+
+    base = value()
+    assert base >= -5.0
+    assert value(p=hashprice + 0.01) >= base
+    assert value(g=decline + 0.01) <= base
+    assert value(c=cost + 0.01) <= base
+    assert value(u=duty / 2) <= base
+    assert value(r=rate + 0.01) <= base
+
+
+def test_values_of_many_miners_do_not_mix():
+    generator = np.random.default_rng(2)
+    cost = generator.uniform(0.01, 0.05, (7, 3, 4))
+    capital, duty = generator.uniform(1, 20, (7, 3, 4)), generator.uniform(0.1, 1, (7, 3))
+    decline, rate = generator.uniform(0, 0.05, 7), generator.uniform(0.005, 0.02, 7)
+    together = finance.net_present_value(0.05, decline, cost, capital, duty, rate)
+    for miner, offer, row in ((0, 0, 0), (3, 2, 1), (6, 1, 3)):
+        alone = finance.net_present_value(
+            0.05,
+            decline[miner],
+            cost[miner, offer, row].reshape(1, 1, 1),
+            capital[miner, offer, row],
+            duty[miner, offer],
+            rate[miner],
+        )
+        assert alone[0, 0, 0] == together[miner, offer, row]
+    with pytest.raises(ValueError, match="miner, offer, generation"):
+        finance.net_present_value(0.05, decline, cost[0], capital, duty, rate)
+
+
+def test_softmax_choice_has_softmax_frequencies():
+    values, rows = np.array([0.10, 0.05, 0.0, -0.2]), 40_000
+    draws = np.random.default_rng(6).random(rows)
+    chosen = finance.softmax_choice(np.tile(values, (rows, 1)), draws, 0.05)
+    expected = np.exp(values / 0.05) / np.exp(values / 0.05).sum()
+    found = np.bincount(chosen, minlength=4) / rows
+    error = np.sqrt(expected * (1 - expected) / rows)
+    assert (np.abs(found - expected) < 3 * error).all()
+
+
+def test_softmax_choice_keeps_to_what_is_allowed():
+    values = np.array([[1.0, 2.0, np.nan], [1.0, np.inf, -np.inf], [5.0, 5.0, 5.0]])
+    allowed = np.array([[True, False, True], [True, True, True], [False, False, False]])
+    for draw in (0.0, 0.5, np.nextafter(1.0, 0.0)):
+        chosen = finance.softmax_choice(values, np.full(3, draw), 0.05, allowed)
+        np.testing.assert_array_equal(chosen, [0, 0, -1])
+    extreme = np.array([[-1e9, 1e9]])
+    np.testing.assert_array_equal(finance.softmax_choice(extreme, np.array([0.3])), [1])
+
+
+def test_expectation_adapts_by_its_weight():
+    assert finance.expected_growth(0.02, 0.12) == pytest.approx(0.05)
+    assert finance.budget_usd(100.0, 50.0) == pytest.approx(52.5)
+    assert finance.budget_usd(-100.0, 50.0) == pytest.approx(17.5)
+    assert finance.investment_probability(0.0) == 0.5
+    assert finance.investment_probability(0.05) == pytest.approx(1 / (1 + np.exp(-1)))
+    assert finance.investment_probability(-1e6) == 0.0
