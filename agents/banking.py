@@ -299,14 +299,15 @@ def grow_up(world: World) -> None:
 def found_firms(world: World) -> None:
     """Monthly: new firms with outside capital where machines pay."""
     firms, miners = world.case.firms, world.miners
-    if world.makers["tobin_q"][0] <= 1.0 or not firms.entry:
-        return
     draw = world.streams.generator("entry")
-    count = int(draw.poisson(firms.entrants_yr * len(miners) / 12.0))
+    pull = float(np.clip(world.makers["tobin_q"][0] - 1.0, 0.0, 3.0)) * firms.entry
+    count = int(draw.poisson(firms.entrants_yr * pull * len(miners) / 12.0))
     if count == 0:
         return
+    # Capital comes where sites are and where capital markets and law let it.
     built = np.bincount(world.places["nation"], weights=built_by_place(world))
-    chance = built / built.sum()
+    pull_of_nations = np.sqrt(built) * world.rule_of_law**2 * (0.1 + world.depth)
+    chance = pull_of_nations / pull_of_nations.sum()
     home = draw.choice(chance.size, size=count, p=chance)
     rows = miners.add(count=count, nation=home, holding_share=firms.holding_share)
     typical = float(np.median(np.maximum(miners["cash"][miners.rows], 1e4)))

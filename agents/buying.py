@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from agents.fleet import NEVER
+from agents.fleet import NEVER, NOWHERE
 from agents.site import Site
 from model.markets import hardware, maker, seats
 
@@ -212,16 +212,19 @@ def admit(world: World, goods: seats.Catalogue, orders: Orders) -> Orders:
     return orders.scaled(share).only((share > 1e-3) & (orders.hashrate * share > 1e-3))
 
 
-def settle(
-    world: World, goods: seats.Catalogue, orders: Orders, arrival: int
-) -> np.ndarray:
+def settle(world: World, goods: seats.Catalogue, orders: Orders, arrival: int) -> np.ndarray:
     """Pay for the machines and put them on their way; returns what each firm spent, USD."""
     spent = bill(world, goods, orders)
+    # A successor also takes over the seat for the other season.
+    heir = orders.replaced >= 0
+    second = np.full(orders.firm.size, NOWHERE)
+    second[heir] = world.fleets["second_site"][orders.replaced[heir]]
     make_room(world, goods, orders, arrival)
     generation = goods.generation[orders.item]
     world.fleets.add(
         miner=orders.firm,
         site=orders.site,
+        second_site=second,
         nation=world.sites["nation"][orders.site],
         generation=generation,
         hashrate=orders.hashrate,
@@ -294,7 +297,7 @@ def close_book(world: World, left: np.ndarray, unfilled_mw: float) -> None:
     makers["pricing_power"] = maker.pricing_power_after(
         float(makers["pricing_power"][0]),
         float((left * world.generations.efficiency_j_th).sum()) * 1e-6,
-        max(world.output_mw, 1e-9),
+        max(world.output_mw, 0.5 * float(makers["capacity_mw"][0])),
         unfilled_mw,
     )
 

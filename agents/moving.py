@@ -37,7 +37,8 @@ def move_terms(world: World) -> seats.MoveTerms:
 def margins(world: World, site: np.ndarray) -> np.ndarray:
     """What 1 TH/s of each fleet would earn a day at a site, given today's power, USD/TH."""
     terms, efficiency = world.terms, world.fleets["efficiency"]
-    cost = (terms.power_price[site] + world.case.energy.idle_cost_usd_mwh) * terms.pue[site]
+    price = world.sites["power_price"][site] + world.case.energy.idle_cost_usd_mwh
+    cost = price * terms.pue[site]
     hashprice = world.outlook.hashprice * (1.0 - terms.revenue_tax[site])
     margin = np.maximum(hashprice - cost * efficiency * 24e-6, 0.0)
     available = world.sites["available_mw"] / np.maximum(world.sites["capacity_mw"], 1e-9)

@@ -8,7 +8,6 @@ import numpy as np
 
 from agents.building import add_sites, draw_sizes
 from agents.buying import pour
-from agents.fleet import Fleet
 from agents.miner import HOME, PRIVATE, PUBLIC, STATE
 from model.markets import electricity
 
@@ -201,7 +200,10 @@ def add_fleets(world: World, chunks: dict[str, np.ndarray], owner: np.ndarray) -
 
 
 def pair_seasons(world: World) -> None:
-    """Give fleets of China's provinces a seat for the other season, as far as seats stand empty."""
+    """Give fleets of China's provinces a seat for the other season, as far as seats stand empty.
+
+    Who has cheap power in one season has it in the other.
+    """
     sites, fleets, draw = world.sites, world.fleets, world.streams.generator("first day")
     world.count_seats()
     hydro = sites["duty_wet"] - sites["duty_dry"] > 0.2
@@ -211,7 +213,13 @@ def pair_seasons(world: World) -> None:
     here = np.flatnonzero(china & (hydro if wet else ~hydro))
     spare = np.maximum(0.97 * sites["capacity_mw"][there] - sites["used_mw"][there], 0.0)
     movers = draw.permutation(np.flatnonzero(np.isin(fleets["site"], here)))
-    need = Fleet.power_mw(fleets)[movers] * world.case.energy.pue
-    seat = np.searchsorted(np.cumsum(spare), np.cumsum(need))
-    found = seat < there.size
-    fleets["second_site"][movers[found]] = there[seat[found]]
+    need = fleets["hashrate"][movers] * fleets["efficiency"][movers] * 1e-6 * world.case.energy.pue
+    lucky = np.cumsum(need) <= spare.sum()
+    movers, need = movers[lucky], need[lucky]
+    price = sites["generation_wet"] + sites["transmission"]
+    by_price = np.argsort(price[fleets["site"][movers]], kind="stable")
+    movers, need = movers[by_price], need[by_price]
+    cheap = np.argsort(price[there], kind="stable")
+    there, spare = there[cheap], spare[cheap]
+    seat = np.searchsorted(np.cumsum(spare), np.cumsum(need) - 0.5 * need)
+    fleets["second_site"][movers] = there[np.minimum(seat, there.size - 1)]

@@ -235,6 +235,9 @@ class Firms(Section):
     wacc_mid: float = number(0.16, 0, 1, "yearly cost of capital: 1 to 50 MW")
     wacc_home: float = number(0.10, 0, 1, "yearly cost of capital: home")
     expectation_month: float = number(0.3, 0, 1, "weight of the last month in expected hash growth")
+    decline_weight: float = number(
+        0.5, 0, 1, "how much of the expected hash growth buyers take off the hashprice"
+    )
     offers: int = number(5, 1, 50, "site offers a miner looks at a month")
     choice_temperature: float = number(0.05, 1e-4, 10, "softmax temperature on NPV over capital")
     spend_share_month: float = number(

@@ -37,6 +37,8 @@ from model.parameters import (
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 DATA = SCENARIOS / "data"
 LONGEST_DAYS = 36_525
+SHORTEST_INTERVAL_S = 10.0
+LONGEST_INTERVAL_S = 86_400.0
 
 # Words and the seed: two scenarios that differ in nothing else have the same parameters.
 _NOT_HASHED = {"name", "title", "question", "predicts", "sources", "seed"}
@@ -444,6 +446,7 @@ def _checked(case: Scenario) -> Scenario:
     _check_dates(case)
     _check_events(case)
     _check_price(case)
+    _check_interval(case.start)
     _check_names(case)
     return case
 
@@ -495,12 +498,35 @@ def _check_names(case: Scenario) -> None:
                 'a nation (ISO alpha-3), a place of the data, or "WORLD"',
                 _nearest(event.subject, places),
             )
-    files = [path.name for path in sorted(DATA.glob("fleet_[0-9]*.csv"))] + ["cohorts"]
-    if case.start.fleet not in files:
-        nearest = _nearest(case.start.fleet, files)
-        allowed = f"one of {', '.join(files)}"
-        raise ScenarioError("start.fleet", _shown(case.start.fleet), allowed, nearest)
+    _check_fleet(case.start)
     _check_month(case.start.shares_month)
+
+
+def _check_fleet(start: Start) -> None:
+    """Refuse an unknown fleet, and a mean that no mix of its machines can have."""
+    files = [path.name for path in sorted(DATA.glob("fleet_[0-9]*.csv"))]
+    if start.fleet not in [*files, "cohorts"]:
+        allowed = f"one of {', '.join(files)}, cohorts"
+        nearest = _nearest(start.fleet, files)
+        raise ScenarioError("start.fleet", _shown(start.fleet), allowed, nearest)
+    mean = start.mean_efficiency_j_th
+    if mean and start.fleet in files:
+        machines = set(column(start.fleet, "generation"))
+        listed = column("generations.csv", "name"), column("generations.csv", "efficiency_j_th")
+        present = [float(value) for name, value in zip(*listed, strict=True) if name in machines]
+        if not min(present) <= mean <= max(present):
+            allowed = f"0, or a mean of the fleet's {min(present):g} to {max(present):g} J/TH"
+            raise ScenarioError("start.mean_efficiency_j_th", mean, allowed)
+
+
+def _check_interval(start: Start) -> None:
+    """Refuse a difficulty at which the first hashrate finds blocks absurdly fast or slowly."""
+    interval_s = start.difficulty_e12 * 1e12 * 2**32 / (start.hashrate_ehs * 1e18)
+    if not SHORTEST_INTERVAL_S <= interval_s <= LONGEST_INTERVAL_S:
+        each = start.difficulty_e12 / interval_s
+        allowed = f"{each * SHORTEST_INTERVAL_S:.4g} to {each * LONGEST_INTERVAL_S:.4g}"
+        words = f"{allowed} at start.hashrate_ehs = {start.hashrate_ehs:g}"
+        raise ScenarioError("start.difficulty_e12", start.difficulty_e12, words)
 
 
 def _check_month(month: str) -> None:

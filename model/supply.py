@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.site import Site
-from model.markets import costs, heat, seats, sunshine
+from model.markets import costs, finance, heat, seats, sunshine
 
 if TYPE_CHECKING:
     from model.world import World
@@ -19,6 +19,7 @@ COLD_C = (
     15.0  # degrees below room temperature at which all heat of a site sized to its sink is used
 )
 PROCESS_HEAT = 0.3  # share of the heat that greenhouses, pools and baths take all year
+HALT_DAYS = 105.0
 SAMPLE_DAYS = tuple(range(15, 365, 30))
 
 
@@ -117,5 +118,17 @@ def yearly_terms(
         revenue_tax=world.places["revenue_tax"][place],
         nation=sites["nation"].astype(np.int64),
         import_duty=world.places["import_duty"][place],
+        hazard=legal_risk(world)[sites["nation"]],
         infra=sites["infra"] + firms.site_cost_usd / np.maximum(sites["size_mw"], 0.5),
     )
+
+
+def legal_risk(world: World) -> np.ndarray:
+    """Chance a month that law takes a site of each nation, or stops its firm for its share of time.
+
+    A halt of about 105 days costs less than a third of what a seizure takes in a year.
+    """
+    firms = world.case.firms
+    seizure = finance.seizure_hazard_yr(world.rule_of_law, world.nation_shares, firms.seizure_yr)
+    halt = finance.halt_hazard_yr(world.rule_of_law, firms.halt_yr) * HALT_DAYS / 365.25
+    return np.asarray((seizure + halt) / 12.0)

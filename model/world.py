@@ -281,13 +281,18 @@ class World(mesa.Model):
     @property
     def outlook(self) -> seats.Outlook:
         """What firms expect of the hashprice."""
-        decline = min(max(self.growth, 0.0), MOST_DECLINE_MONTH)
         return seats.Outlook(
             self.chain.hashprice(self.price_usd, self.fees_btc),
-            decline,
+            self.decline,
             self.case.machines.used_horizon_months,
             self.case.energy.idle_cost_usd_mwh,
         )
+
+    @property
+    def decline(self) -> float:
+        """Decline of the hashprice a month that firms and the maker reckon with."""
+        expected = self.case.firms.decline_weight * self.growth
+        return min(max(expected, 0.0), MOST_DECLINE_MONTH)
 
     @property
     def purchase_outlook(self) -> seats.Outlook:
@@ -362,7 +367,7 @@ class World(mesa.Model):
             rule.reference_power_price_usd_mwh * efficiency * 24e-6,
             rule.cost_usd_j_th * efficiency,
             efficiency,
-            min(max(self.growth, 0.0), MOST_DECLINE_MONTH),
+            self.decline,
         )
 
     def list_prices(self) -> np.ndarray:
@@ -370,7 +375,7 @@ class World(mesa.Model):
         rule = self.case.machines
         return maker.list_price(
             self.hashprice,
-            min(max(self.growth, 0.0), MOST_DECLINE_MONTH),
+            self.decline,
             self.generations.efficiency_j_th,
             self.generations.cost_usd_th,
             float(self.makers["pricing_power"][0]),
@@ -448,6 +453,7 @@ MONTHLY = (
     banking.borrow,
     moving.age_machines,
     building.develop_sites,
+    price_power,
     buying.buy_machines,
     trading.trade_used,
     moving.relocate,

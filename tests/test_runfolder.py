@@ -81,7 +81,7 @@ def test_a_run_is_read_back_whole(tmp_path: Path) -> None:
     assert run.events.equals(written.events())
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(values=st.lists(st.floats(allow_infinity=False), min_size=1, max_size=3))
 def test_csv_numbers_round_trip(tmp_path: Path, values: list[float]) -> None:
     save(tmp_path, [value if math.isfinite(value) else 0.0 for value in values])

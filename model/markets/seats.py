@@ -42,6 +42,7 @@ class SiteTerms(NamedTuple):
     pue, duty, revenue_tax, import_duty : shares
     nation : nation row
     infra : USD/MW of a new seat
+    hazard : chance a month that law takes the site or stops it
     """
 
     power_price: np.ndarray
@@ -52,6 +53,7 @@ class SiteTerms(NamedTuple):
     nation: np.ndarray
     import_duty: np.ndarray
     infra: np.ndarray
+    hazard: np.ndarray
 
 
 class Outlook(NamedTuple):
@@ -115,7 +117,7 @@ def seat_value(
     value = 0.0
     for _ in range(outlook.months):
         hashprice *= 1.0 - outlook.decline
-        discount /= 1.0 + rate
+        discount /= 1.0 + rate + terms.hazard[site]
         margin = hashprice - cost
         if margin <= 0.0 and outlook.decline >= 0.0:
             break
