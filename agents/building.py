@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,21 +14,7 @@ if TYPE_CHECKING:
 
 YEAR_OF_MONTHS = 12.0
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
-
-
-@dataclass
-class Projects:
-    """What developers have in hand, one entry a kind of site at a place (a cell)."""
-
-    pending_mw: np.ndarray
-    next_size_mw: np.ndarray
-    started: int = 0
-    large_grid_left_mw: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    @classmethod
-    def none(cls, cells: int) -> Projects:
-        """No project yet."""
-        return cls(np.zeros(cells), np.full(cells, np.nan))
+LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
 
 def built_mw(world: World) -> np.ndarray:
@@ -44,15 +29,14 @@ def built_mw(world: World) -> np.ndarray:
 
 def develop_sites(world: World) -> None:
     """Start a month's new sites, and hand over large ones that AI bidders win."""
-    energy, day = world.case.energy, world.day
+    energy = world.case.energy
     existing = built_mw(world)
     growth = energy.site_growth_month * profit_signal(world) * scarcity(world)
     amount = growth * existing.sum() * cell_shares(world, existing)
     amount = within_limits(world, amount, existing)
     world.places["recent"] *= 1.0 - 1.0 / YEAR_OF_MONTHS
     np.add.at(world.places["recent"], world.cells.place, amount / YEAR_OF_MONTHS)
-    world.projects.pending_mw += amount
-    rows = start_sites(world, day + lead_days(world))
+    rows = start_sites(world, amount, existing, world.day + lead_days(world))
     offer_to_computation(world, rows)
 
 
@@ -108,7 +92,7 @@ def within_limits(world: World, amount: np.ndarray, existing: np.ndarray) -> np.
     room = np.maximum(places["capacity_cap"] + places["capped_from"] - by_place, 0.0)
     asked = np.bincount(cells.place, weights=amount, minlength=places.size)
     scale = np.minimum(1.0, np.minimum(most, room) / np.maximum(asked, 1e-12))
-    left = np.maximum(world.potential_mw - existing - world.projects.pending_mw, 0.0)
+    left = np.maximum(world.potential_mw - existing, 0.0)
     return np.minimum(amount * scale[cells.place], left)
 
 
@@ -118,22 +102,19 @@ def lead_days(world: World) -> np.ndarray:
     return np.maximum(np.round(months * 30.44), 1.0).astype(np.int64)
 
 
-def start_sites(world: World, energised_on: np.ndarray) -> np.ndarray:
-    """Turn pending capacity into sites wherever enough has come together; returns their rows."""
-    projects, draw = world.projects, world.streams.generator("sites")
-    unsized = np.isnan(projects.next_size_mw)
-    projects.next_size_mw[unsized] = draw_sizes(world, np.flatnonzero(unsized), draw)
-    capacity = np.maximum(projects.next_size_mw, world.block_mw)
-    cells = np.flatnonzero(projects.pending_mw >= capacity)
-    if cells.size == 0:
-        return np.zeros(0, dtype=np.int64)
-    rows = add_sites(
-        world, cells, capacity[cells], projects.next_size_mw[cells], energised_on[cells]
-    )
-    projects.pending_mw[cells] -= capacity[cells]
-    projects.next_size_mw[cells] = np.nan
-    projects.started += cells.size
-    return rows
+def start_sites(
+    world: World, amount: np.ndarray, existing: np.ndarray, energised_on: np.ndarray
+) -> np.ndarray:
+    """Begin sites of drawn sizes, as many as make up the amounts on average; returns their rows."""
+    draw = world.streams.generator("sites")
+    sizes = draw_sizes(world, np.arange(amount.size), draw)
+    by_place = np.bincount(world.cells.place, weights=existing, minlength=world.places.size)
+    largest = np.maximum(LARGEST_OF_PLACE * by_place, SMALLEST_CLUSTER_MW)[world.cells.place]
+    sizes = np.minimum(sizes, largest)
+    capacity = np.maximum(np.maximum(sizes, world.block_mw), amount)
+    begun = draw.random(amount.size) < amount / np.maximum(capacity, 1e-12)
+    cells = np.flatnonzero(begun & (amount > 0.0))
+    return add_sites(world, cells, capacity[cells], sizes[cells], energised_on[cells])
 
 
 def draw_sizes(world: World, cells: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -224,6 +205,5 @@ def prime(world: World) -> None:
     lead = lead_days(world)
     for month in range(1, int(lead.max() / 30.44) + 1):
         share = cell_shares(world, existing) * (lead >= month * 30)
-        amount = rate * existing.sum() * share
-        world.projects.pending_mw += within_limits(world, amount, existing)
-        start_sites(world, np.full(len(world.cells), month * 30))
+        amount = within_limits(world, rate * existing.sum() * share, existing)
+        start_sites(world, amount, existing, np.full(len(world.cells), month * 30))

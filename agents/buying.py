@@ -9,6 +9,7 @@ import numpy as np
 from agents.fleet import NEVER, NOWHERE
 from agents.site import Site
 from model.markets import hardware, maker, seats
+from model.units import SATOSHI_PER_COIN
 
 if TYPE_CHECKING:
     from model.world import World
@@ -60,7 +61,8 @@ def sell(world: World, supply: np.ndarray, budget: np.ndarray, arrival: int) -> 
     is left, until nothing is left or nobody wants it.
     """
     efficiency = world.generations.efficiency_j_th * 1e-6
-    unfilled, on_sale = 0.0, supply > LEAST_STOCK_THS
+    on_sale, offered = supply > LEAST_STOCK_THS, float((supply * efficiency).sum())
+    unfilled = 0.0
     for rnd in range(ROUNDS):
         goods = catalogue(world, on_sale)
         wanted = propose(world, goods, budget, rnd)
@@ -77,7 +79,7 @@ def sell(world: World, supply: np.ndarray, budget: np.ndarray, arrival: int) -> 
         )
         supply -= np.minimum(sold, supply)
         asked = float((wanted.hashrate * goods.efficiency[wanted.item]).sum()) * 1e-6
-        unfilled = max(asked - float((sold * efficiency).sum()), 0.0)
+        unfilled = max(unfilled, asked - offered)
         world.count_seats()
         if scarce.size == 0:
             break
@@ -95,8 +97,9 @@ def plan_output(world: World) -> np.ndarray:
     built = hardware.output_hashrate_ths(output_mw, weights, world.generations.efficiency_j_th)
     makers["output_ths"] = built.sum()
     world.output_mw = output_mw
+    world.book.built = built
     world.book.produced += built
-    return world.book.inventory + built
+    return np.asarray(world.book.inventory + built)
 
 
 def catalogue(world: World, on_sale: np.ndarray) -> seats.Catalogue:
@@ -113,7 +116,9 @@ def catalogue(world: World, on_sale: np.ndarray) -> seats.Catalogue:
 def budgets(world: World) -> np.ndarray:
     """What each firm can spend on machines this month, USD."""
     miners, firms = world.miners, world.case.firms
-    free = miners["cash"] + world.credit_room() - DAYS_PER_MONTH * miners["overhead_usd_day"]
+    coins = miners["treasury_sat"] * (world.price_usd / SATOSHI_PER_COIN)
+    free = miners["cash"] + coins + world.credit_room()
+    free -= DAYS_PER_MONTH * miners["overhead_usd_day"]
     able = miners.alive & (miners["status"] == 0) & (miners["halted_until"] < world.day)
     return np.where(able, np.maximum(firms.spend_share_month * free, 0.0), 0.0)
 
@@ -219,8 +224,13 @@ def settle(world: World, goods: seats.Catalogue, orders: Orders, arrival: int) -
     heir = orders.replaced >= 0
     second = np.full(orders.firm.size, NOWHERE)
     second[heir] = world.fleets["second_site"][orders.replaced[heir]]
-    make_room(world, goods, orders, arrival)
+    make_room(world, goods, orders)
     generation = goods.generation[orders.item]
+    # Shipments of a month arrive spread over a month.
+    spread = world.streams.generator("shipping").uniform(-0.5, 0.5, orders.firm.size)
+    lands = np.maximum(arrival + np.round(spread * DAYS_PER_MONTH), world.day + 1)
+    lands = np.maximum(lands, world.sites["energised_on"][orders.site]).astype(np.int32)
+    world.fleets["leaves_on"][orders.replaced[heir]] = lands[heir]
     world.fleets.add(
         miner=orders.firm,
         site=orders.site,
@@ -229,8 +239,8 @@ def settle(world: World, goods: seats.Catalogue, orders: Orders, arrival: int) -
         generation=generation,
         hashrate=orders.hashrate,
         efficiency=goods.efficiency[orders.item],
-        born=float(arrival),
-        ready_on=np.maximum(arrival, world.sites["energised_on"][orders.site]),
+        born=lands,
+        ready_on=lands,
     )
     world.seats_changed = True
     return spent
@@ -270,7 +280,7 @@ def bill(world: World, goods: seats.Catalogue, orders: Orders) -> np.ndarray:
     return spent
 
 
-def make_room(world: World, goods: seats.Catalogue, orders: Orders, arrival: int) -> None:
+def make_room(world: World, goods: seats.Catalogue, orders: Orders) -> None:
     """Old machines leave when their successors arrive; a partly replaced fleet splits."""
     fleets = world.fleets
     mine = orders.replaced >= 0
@@ -281,7 +291,6 @@ def make_room(world: World, goods: seats.Catalogue, orders: Orders, arrival: int
     old_mw = fleets["hashrate"][rows] * fleets["efficiency"][rows]
     share = np.minimum(new_mw / np.maximum(old_mw, 1e-300), 1.0)
     split_off(world, rows[share < 0.999], 1.0 - share[share < 0.999])
-    fleets["leaves_on"][rows] = arrival
     fleets["second_site"][rows] = -1
 
 

@@ -9,13 +9,14 @@ import numpy as np
 from agents.buying import split_off
 from agents.fleet import NEVER, NOWHERE, Fleet
 from agents.site import Site
-from model.markets import hardware, seats
+from model.markets import electricity, hardware, seats
 from model.streams import uniforms
 
 if TYPE_CHECKING:
     from model.world import World
 
 DAYS_PER_MONTH = 30.4375
+LOOK_AHEAD_DAYS = 25  # the season is known some weeks ahead
 
 
 def move_terms(world: World) -> seats.MoveTerms:
@@ -35,14 +36,18 @@ def move_terms(world: World) -> seats.MoveTerms:
 
 
 def margins(world: World, site: np.ndarray) -> np.ndarray:
-    """What 1 TH/s of each fleet would earn a day at a site, given today's power, USD/TH."""
-    terms, efficiency = world.terms, world.fleets["efficiency"]
-    price = world.sites["power_price"][site] + world.case.energy.idle_cost_usd_mwh
-    cost = price * terms.pue[site]
-    hashprice = world.outlook.hashprice * (1.0 - terms.revenue_tax[site])
-    margin = np.maximum(hashprice - cost * efficiency * 24e-6, 0.0)
-    available = world.sites["available_mw"] / np.maximum(world.sites["capacity_mw"], 1e-9)
-    return margin * np.minimum(available[site] / 0.95, 1.0)
+    """What 1 TH/s of each fleet would earn a day at a site, looking some weeks ahead, USD/TH."""
+    sites, efficiency = world.sites, world.fleets["efficiency"]
+    ahead = electricity.season_weight(
+        (world.calendar.day_of_year(world.day) + LOOK_AHEAD_DAYS - 1) % 365 + 1
+    )
+    shift = (ahead - world.wet) * (sites["generation_wet"] - sites["generation_dry"])
+    duty = sites["duty_dry"] + ahead * (sites["duty_wet"] - sites["duty_dry"])
+    price = (sites["power_price"] + shift)[site] + world.case.energy.idle_cost_usd_mwh
+    hashprice = world.outlook.hashprice * (1.0 - world.terms.revenue_tax[site])
+    cost = price * sites["pue"][site] * efficiency * 24e-6
+    share = duty[site] * world.places["available"][sites["place"][site]]
+    return np.asarray(np.maximum(hashprice - cost, 0.0) * share)
 
 
 def change_season(world: World) -> None:
@@ -214,3 +219,29 @@ def relocate(world: World) -> None:
     settled = (fleets["site"][rows] >= 0) & (fleets["ready_on"][rows] <= world.day)
     settled &= (fleets["second_site"][rows] < 0) & (fleets["leaves_on"][rows] == NEVER)
     seek_seats(world, rows[settled])
+
+
+def reserve_seats(world: World) -> None:
+    """Fleets on seasonal hydro look for a second seat in their nation, for the dry season."""
+    fleets, sites = world.fleets, world.sites
+    steady = sites["duty_wet"] - sites["duty_dry"] < 0.2
+    rows = fleets.rows
+    wanting = rows[(fleets["site"][rows] >= 0) & (fleets["second_site"][rows] < 0)]
+    wanting = wanting[~steady[fleets["site"][wanting]] & (fleets["leaves_on"][wanting] == NEVER)]
+    if wanting.size == 0 or not world.case.firms.relocation:
+        return
+    vacant = np.where(steady, Site.vacant_mw(sites, world.day), 0.0)
+    nation = sites["nation"].astype(np.int64)
+    market = seats.vacant_seats(nation, vacant, world.nations.size)
+    chance = uniforms(world.streams.key("second seats"), world.day, fleets.size)
+    target = np.array(
+        [seats.find_seat(market, fleets["nation"][row], chance[row]) for row in wanting]
+    )
+    need = fleets["hashrate"][wanting] * fleets["efficiency"][wanting] * 1e-6
+    share = seats.admit(target, need * world.case.energy.pue, vacant, chance[wanting])
+    found = share > 0.5
+    # A fleet that finds room for part of itself keeps the rest where it is.
+    part = found & (share < 0.999)
+    split_off(world, wanting[part], 1.0 - share[part])
+    fleets["second_site"][wanting[found]] = target[found]
+    world.seats_changed = True

@@ -136,6 +136,7 @@ def make_terms(draw: np.random.Generator, sites: int) -> seats.SiteTerms:
         nation=draw.integers(0, NATIONS, sites),
         import_duty=draw.choice([0.0, 0.1, 0.25], sites),
         infra=draw.uniform(1e5, 1e6, sites),
+        hazard=draw.uniform(0.0, 0.01, sites),
     )
 
 

@@ -25,16 +25,17 @@ MWH_TO_JOULE = 3.6e9
 
 @dataclass
 class MachineBook:
-    """What was ever made, by generation, TH/s: in use, in stock at the maker, or scrapped."""
+    """What was ever made and this month, by generation, TH/s; what is in stock or scrapped."""
 
     produced: np.ndarray
+    built: np.ndarray
     inventory: np.ndarray
     scrapped: np.ndarray
 
     @classmethod
     def of(cls, generations: int) -> MachineBook:
         """An empty book."""
-        return cls(np.zeros(generations), np.zeros(generations), np.zeros(generations))
+        return cls(*(np.zeros(generations) for _ in range(4)))
 
 
 def endow(world: World) -> None:
@@ -89,7 +90,7 @@ def fill_pipeline(world: World) -> None:
     price_power(world)
     world.count_seats()
     for month in range(1, world.lag_months + 1):
-        buying.buy_ahead(world, month * round(DAYS_PER_MONTH))
+        buying.buy_ahead(world, round((month - 0.5) * DAYS_PER_MONTH))
     banking.measure_firms(world)
 
 

@@ -223,3 +223,11 @@ def pair_seasons(world: World) -> None:
     there, spare = there[cheap], spare[cheap]
     seat = np.searchsorted(np.cumsum(spare), np.cumsum(need) - 0.5 * need)
     fleets["second_site"][movers] = there[np.minimum(seat, there.size - 1)]
+    # Where the second seat is cheaper today already, it is the first.
+    here, there = fleets["site"][movers], fleets["second_site"][movers]
+    swap = movers[sites["generation_wet"][there] + sites["transmission"][there] < price[here]] \
+        if wet else movers[:0]  # fmt: skip
+    fleets["site"][swap], fleets["second_site"][swap] = (
+        fleets["second_site"][swap].copy(),
+        fleets["site"][swap].copy(),
+    )

@@ -35,6 +35,8 @@ ACCOUNTS = (
     "lenders", "shareholders", "endowment", "traders",
 )  # fmt: skip
 MOST_DECLINE_MONTH = 0.05
+CLEARANCE_MARGIN = -0.8  # unsold machines go for as little as a fifth of what they cost to make
+LEAST_STOCK_THS = 100.0
 
 
 class World(mesa.Model):
@@ -113,7 +115,6 @@ class World(mesa.Model):
         )
         self.accounts = Accounts(ACCOUNTS)
         self.book = accounting.MachineBook.of(len(self.generations))
-        self.projects = building.Projects.none(len(self.cells))
         self.power = PowerOfTheDay()
         self.law = Law.free(len(atlas.places))
         self.seats_changed = True
@@ -371,7 +372,12 @@ class World(mesa.Model):
         )
 
     def list_prices(self) -> np.ndarray:
-        """What the maker asks for each generation, USD/TH."""
+        """What the maker asks for each generation, USD/TH; what lies in stock is cleared."""
+        fresh = self._list_prices(self.case.machines.least_margin)
+        stale = self.book.inventory > 0.5 * np.maximum(self.book.built, LEAST_STOCK_THS)
+        return np.where(stale, self._list_prices(CLEARANCE_MARGIN), fresh)
+
+    def _list_prices(self, least_margin: float) -> np.ndarray:
         rule = self.case.machines
         return maker.list_price(
             self.hashprice,
@@ -380,7 +386,7 @@ class World(mesa.Model):
             self.generations.cost_usd_th,
             float(self.makers["pricing_power"][0]),
             rule.reference_power_price_usd_mwh,
-            rule.least_margin,
+            least_margin,
             rule.discount_rate_month,
         )
 
@@ -457,6 +463,7 @@ MONTHLY = (
     buying.buy_machines,
     trading.trade_used,
     moving.relocate,
+    moving.reserve_seats,
     accounting.tidy,
     banking.grow_up,
 )
