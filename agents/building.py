@@ -8,12 +8,14 @@ import numpy as np
 
 from agents.site import AI, MINERS, Site
 from model.markets import compute, electricity
+from model.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from model.world import World
 
 YEAR_OF_MONTHS = 12.0
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
+CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
 
@@ -64,7 +66,7 @@ def cell_shares(world: World, existing: np.ndarray) -> np.ndarray:
     mix *= np.where(world.in_china, energy.china_growth, 1.0) * (1.0 - places["banned"])
     price = cell_prices(world)
     room = np.clip(1.0 - existing / np.maximum(world.potential_mw, 1e-9), 0.0, 1.0)
-    appeal = room * np.exp(-(price - world.reference_price) / energy.cost_scale_usd_mwh)
+    appeal = room * np.exp(-(price - price.min()) / energy.cost_scale_usd_mwh)
     # Within a place developers choose among kinds of site; a floor lets unused kinds begin.
     kind = np.maximum(existing, 0.02 * by_place[cells.place]) * appeal
     within = np.bincount(cells.place, weights=kind, minlength=places.size)
@@ -77,11 +79,17 @@ def cell_shares(world: World, existing: np.ndarray) -> np.ndarray:
 
 
 def cell_prices(world: World) -> np.ndarray:
-    """Delivered price that a new site of each cell would pay, USD/MWh, over the year."""
+    """Full cost of power at a new site of each cell over a year, USD/MWh.
+
+    Besides the delivered price it holds the yearly cost of machines and infrastructure per MWh,
+    so that power which is there for few hours of the day counts as dear.
+    """
     cells, places = world.cells, world.places
     season = 0.5 * (cells.gen_usd_mwh + cells.dry_gen_usd_mwh)
     transmission = cells.td_usd_mwh * world.case.energy.transmission_scale
-    return season + transmission + (places["power_charge"] + places["offset"])[cells.place]
+    delivered = season + transmission + (places["power_charge"] + places["offset"])[cells.place]
+    duty = 0.5 * (cells.duty + cells.dry_duty)
+    return delivered + CAPITAL_USD_MW_YR / (HOURS_PER_YEAR * np.maximum(duty, 0.01))
 
 
 def within_limits(world: World, amount: np.ndarray, existing: np.ndarray) -> np.ndarray:

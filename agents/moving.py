@@ -218,6 +218,8 @@ def relocate(world: World) -> None:
     rows = fleets.rows
     settled = (fleets["site"][rows] >= 0) & (fleets["ready_on"][rows] <= world.day)
     settled &= (fleets["second_site"][rows] < 0) & (fleets["leaves_on"][rows] == NEVER)
+    chance = uniforms(world.streams.key("attention"), world.day, fleets.size)[rows]
+    settled &= chance < world.case.firms.attention_month
     seek_seats(world, rows[settled])
 
 

@@ -73,7 +73,10 @@ class Site(RowAgent):
         """MW that newcomers can have by a day, per row."""
         offered = (sites["tenant"] == MINERS) & (sites["energised_on"] <= horizon_day)
         offered &= ~sites["underground"]
-        vacant = sites["capacity_mw"] - sites["used_mw"] - sites["reserved_mw"]
+        # Seats beyond the power of the better season would stand idle; the sun's hours differ.
+        duty = np.maximum(sites["duty_wet"], sites["duty_dry"])
+        usable = sites["capacity_mw"] * np.where(sites["hourly"] >= 0, 1.0, duty)
+        vacant = usable - sites["used_mw"] - sites["reserved_mw"]
         return np.where(offered & sites.alive, np.maximum(vacant, 0.0), 0.0)
 
     @columnar

@@ -205,9 +205,13 @@ def propose(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
 
 
 def admit(setting: Setting, target: np.ndarray) -> np.ndarray:
-    """Give the seats to those who want them, in the order of their draws."""
-    need = setting.hashrate * setting.efficiency * 1e-6 * setting.terms.pue[target]
-    return seats.admit(target, need, setting.vacant_mw.copy(), setting.priority)
+    """Give the seats to those who want them, in the order of their draws; shares by fleet."""
+    goes = np.flatnonzero(target >= 0)
+    wanted = target[goes]
+    need = setting.hashrate[goes] * setting.efficiency[goes] * 1e-6 * setting.terms.pue[wanted]
+    granted = np.zeros(setting.fleets)
+    granted[goes] = seats.admit(wanted, need, setting.vacant_mw.copy(), setting.priority[goes])
+    return granted
 
 
 def one_day(setting: Setting) -> Day:

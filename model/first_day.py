@@ -211,7 +211,8 @@ def pair_seasons(world: World) -> None:
     china = world.in_china[sites["place"]]
     there = np.flatnonzero(china & (~hydro if wet else hydro))
     here = np.flatnonzero(china & (hydro if wet else ~hydro))
-    spare = np.maximum(0.97 * sites["capacity_mw"][there] - sites["used_mw"][there], 0.0)
+    usable = np.maximum(sites["duty_wet"], sites["duty_dry"])[there]
+    spare = np.maximum(usable * sites["capacity_mw"][there] - sites["used_mw"][there], 0.0)
     movers = draw.permutation(np.flatnonzero(np.isin(fleets["site"], here)))
     need = fleets["hashrate"][movers] * fleets["efficiency"][movers] * 1e-6 * world.case.energy.pue
     lucky = np.cumsum(need) <= spare.sum()

@@ -236,7 +236,7 @@ class Firms(Section):
     wacc_home: float = number(0.10, 0, 1, "yearly cost of capital: home")
     expectation_month: float = number(0.3, 0, 1, "weight of the last month in expected hash growth")
     decline_weight: float = number(
-        0.5, 0, 1, "how much of the expected hash growth buyers take off the hashprice"
+        0.25, 0, 1, "how much of the expected hash growth buyers take off the hashprice"
     )
     offers: int = number(5, 1, 50, "site offers a miner looks at a month")
     choice_temperature: float = number(0.05, 1e-4, 10, "softmax temperature on NPV over capital")
@@ -246,6 +246,9 @@ class Firms(Section):
     home_bias: float = number(0.8, 0, 1, "share of offers from the miner's own nation")
     holding_share: float = number(0.2, 0, 1, "share of coins mined that holders of treasuries keep")
     idle_days_to_vacate: int = number(45, 1, 1000, "idle days after which a fleet leaves its seat")
+    attention_month: float = number(
+        0.25, 0, 1, "share of settled fleets whose owner looks for a better seat in a month"
+    )
     relocation_gain: float = number(1.3, 0, 10, "gain over cost that triggers a move")
     relocation_abroad_usd_mw: float = number(90_000.0, 0, 1e7, "move to another nation")
     relocation_home_usd_mw: float = number(10_000.0, 0, 1e7, "move within a nation")

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateFormatter, AutoDateLocator, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -48,13 +48,17 @@ COLUMN_GAP = 0.40
 MARK_ROW, MARK_ROWS, MOST_MARKS, WORD_GAP = 0.21, 3, 8, 0.06
 POINTS_PER_INCH = 72.0
 ONE_DAY = datetime.timedelta(days=1)
+# Months between dates on an axis, and inches that a date takes with the room beside it.
+TICK_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 300, 600)
+SHORT_DAYS = 62
+LABEL_WIDTHS = {"%Y-%m-%d": 0.62, "%Y-%m": 0.42, "%Y": 0.30}
 
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 8.0, 6.8, 5.8
 NATIONS = 7
 SMOOTHED_DAYS = 7
 # From this ratio of the highest to the lowest value on, a linear axis hides the low ones.
 LOG_RATIO = 20.0
-HEADROOM = 0.16
+HEADROOM, ROOM_FOR_WORDS = 0.05, 0.16
 GROUPED_SPAN = 0.05  # bans closer than this share of the axis are one mark
 
 FONT = "DejaVu Sans"
@@ -168,7 +172,7 @@ class Page:
         self._places.append((axes, left, self._used, width, height))
         if column == columns - 1:
             self._used += height
-        _set_dates(axes, self.first, self.last, (4, 7) if columns == 1 else (2, 4))
+        _set_dates(axes, self.first, self.last, width)
         return axes
 
     def title(self, words: str) -> None:
@@ -219,14 +223,15 @@ def _draw_hashrate(page: Page, observed: Observed, happened: Sequence[Mark]) -> 
     levels = max((mark.row for mark in placed), default=-1) + 1
     page.skip(levels * MARK_ROW)
     axes = page.axes("hashrate", WIDE_HEIGHT)
-    _draw_key(axes, levels * MARK_ROW, not observed.hashrate.is_empty())
+    compared, end = not observed.hashrate.is_empty(), page.run.case.calibration_end
+    _draw_key(axes, levels * MARK_ROW, compared)
     _draw_path(axes, page.run.series, "hashrate_ehs")
-    _draw_points(axes, observed.hashrate, page.run.case.calibration_end)
-    _set_scale(axes, headroom=HEADROOM)
+    _draw_points(axes, observed.hashrate, end)
+    _set_scale(axes, ROOM_FOR_WORDS if compared else HEADROOM)
     _draw_marks(axes, placed)
-    if not observed.hashrate.is_empty():
-        _draw_calibration_end(axes, page.run.case.calibration_end)
-        _write_calibration(axes, page.run.case.calibration_end, page.first, page.last)
+    if compared:
+        _draw_calibration_end(axes, end)
+        _write_calibration(axes, end, page.first, page.last)
     page.skip(DATES)
 
 
@@ -234,7 +239,7 @@ def _draw_hashprice(page: Page) -> None:
     page.heading("Hashprice, USD/PH/day")
     axes = page.axes("hashprice", 0.7 * WIDE_HEIGHT)
     _draw_path(axes, page.run.series, "hashprice_usd_ph_day")
-    _set_scale(axes)
+    _set_scale(axes, HEADROOM)
     page.skip(DATES)
 
 
@@ -366,17 +371,38 @@ def _draw_marks(axes: Axes, placed: Sequence[Placed]) -> None:
         )  # fmt: skip
 
 
-def _set_dates(
-    axes: Axes, first: datetime.date, last: datetime.date, count: tuple[int, int]
-) -> None:
+def _set_dates(axes: Axes, first: datetime.date, last: datetime.date, width: float) -> None:
     """Real dates on the time axis, few enough to be read."""
     axes.set_xlim(_number(first), _number(max(last, first + ONE_DAY)))
-    locator = AutoDateLocator(minticks=count[0], maxticks=count[1])  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(AutoDateFormatter(locator))  # type: ignore[no-untyped-call]
+    dates, form = date_ticks(first, last, width)
+    axes.set_xticks([_number(date) for date in dates], [f"{date:{form}}" for date in dates])
 
 
-def _set_scale(axes: Axes, headroom: float = 0.05) -> None:
+def date_ticks(
+    first: datetime.date, last: datetime.date, width: float
+) -> tuple[list[datetime.date], str]:
+    """Dates to write below an axis so many inches wide, and their format."""
+    if (last - first).days < SHORT_DAYS:
+        form, count = "%Y-%m-%d", int(width / LABEL_WIDTHS["%Y-%m-%d"])
+        shares = [(2 * place + 1) / (2 * count) for place in range(count)]
+        return sorted({first + share * (last - first) for share in shares}), form
+    for months in TICK_MONTHS:
+        form = "%Y-%m" if months < 12 else "%Y"
+        dates = _month_starts(first, last, months)
+        if len(dates) <= width / LABEL_WIDTHS[form]:
+            break
+    return dates, form
+
+
+def _month_starts(first: datetime.date, last: datetime.date, step: int) -> list[datetime.date]:
+    """First days of every `step`-th month between two dates."""
+    # Counted from year 0, so that steps of years fall on round years.
+    numbers = range(12 * first.year // step * step, 12 * last.year + 12, step)
+    starts = [datetime.date(number // 12, number % 12 + 1, 1) for number in numbers]
+    return [date for date in starts if first <= date <= last]
+
+
+def _set_scale(axes: Axes, headroom: float) -> None:
     """Linear from zero, or logarithmic where values differ too much for that."""
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
     values = values[np.isfinite(values) & (values > 0)]
@@ -553,9 +579,10 @@ def _sources(run: Run, observed: Observed) -> str:
         words.append("Observed hashrate: block headers by way of Coin Metrics.")
     if not observed.shares.is_empty():
         words.append(
-            "Observed shares: Cambridge; Germany and Ireland, inflated by proxies, are in Other. "
-            "Each nation has its own scale."
+            "Observed shares: Cambridge; Germany and Ireland, inflated by proxies, are in Other."
         )
+    if not run.shares.is_empty():
+        words.append("Each nation has its own scale.")
     return " ".join(words)
 
 

@@ -285,10 +285,16 @@ def sloped(seen: pl.DataFrame, cutoff: str, months: Sequence[str], length: int) 
     return pl.DataFrame({"month": list(months), HASHRATE: path})
 
 
-def naive_scores(seen: pl.DataFrame, cutoff: str, months: Sequence[str]) -> dict[str, Scores]:
-    """Scores of every naive baseline over the observed months among `months`."""
-    wanted = seen.filter(pl.col("month").is_in(list(months)))
-    tables = naive_months(seen, cutoff, months)
+def naive_scores(
+    known: pl.DataFrame, cutoff: str, months: Sequence[str], seen: pl.DataFrame | None = None
+) -> dict[str, Scores]:
+    """Scores of every naive baseline over the observed months among `months`.
+
+    The baselines know the table `known` up to the cut-off; they are scored against `seen`, or
+    against the later months of the same table.
+    """
+    wanted = (known if seen is None else seen).filter(pl.col("month").is_in(list(months)))
+    tables = naive_months(known, cutoff, months)
     return {name: score(table, wanted) for name, table in tables.items()}
 
 
@@ -319,27 +325,50 @@ def _number(month: str) -> int:
     return 12 * int(month[:4]) + int(month[5:7]) - 1
 
 
-# Tables for people
+# Goals in sample, and tables for people
 
-_ROWS = (
-    ("months", "months compared", ".0f", ""),
-    ("hashrate_log_error", "hashrate, mean absolute log error", ".3f", "at most 0.10"),
-    ("hashrate_end_residual", "hashrate, log residual of the last month", "+.3f", ""),
-    ("shares_error_points", "nation shares, mean absolute error, points", ".2f", "at most 2.5"),
-    ("sichuan_correlation", "Sichuan's share of China, correlation", ".2f", "at least 0.8"),
-    ("xinjiang_correlation", "Xinjiang's share of China, correlation", ".2f", "at least 0.8"),
-    ("efficiency_error", "Cambridge-like efficiency, mean relative error", ".1%", "at most 15 %"),
-    ("electricity_share", "electricity over cash operating cost", ".1%", "75 to 85 %"),
-)
+# Expected value and tolerance of each score.
+GOALS = {
+    "hashrate_log_error": (0.0, 0.10),
+    "shares_error_points": (0.0, 2.5),
+    "sichuan_correlation": (1.0, 0.2),
+    "xinjiang_correlation": (1.0, 0.2),
+    "efficiency_error": (0.0, 0.15),
+    "electricity_share": (0.80, 0.05),
+}
+
+# Words and format of each score.
+WORDS = {
+    "months": ("months compared", ".0f"),
+    "hashrate_log_error": ("hashrate, mean absolute log error", ".3f"),
+    "hashrate_end_residual": ("hashrate, log residual of the last month", "+.3f"),
+    "shares_error_points": ("nation shares, mean absolute error, points", ".2f"),
+    "sichuan_correlation": ("Sichuan's share of China, correlation", ".2f"),
+    "xinjiang_correlation": ("Xinjiang's share of China, correlation", ".2f"),
+    "efficiency_error": ("Cambridge-like efficiency, mean relative error", ".3f"),
+    "electricity_share": ("electricity over cash operating cost", ".3f"),
+}
 
 
 def score_table(title: str, columns: Mapping[str, Scores], goals: bool = True) -> Table:
     """Scores side by side, the goals in sample beside them if wanted."""
     table = Table("score", *(["goal"] if goals else []), *columns, title=title)
-    for name, words, form, goal in _ROWS:
+    for name, (words, form) in WORDS.items():
         values = [shown(getattr(scores, name), form) for scores in columns.values()]
-        table.add_row(words, *([goal] if goals else []), *values)
+        table.add_row(words, *([goal_in_words(name)] if goals else []), *values)
     return table
+
+
+def goal_in_words(name: str) -> str:
+    """A goal as a person reads it."""
+    if name not in GOALS:
+        return ""
+    expected, tolerance = GOALS[name]
+    if expected == 0.0:
+        return f"at most {tolerance:g}"
+    if expected == 1.0:
+        return f"at least {expected - tolerance:g}"
+    return f"{expected - tolerance:g} to {expected + tolerance:g}"
 
 
 def shown(value: float, form: str) -> str:

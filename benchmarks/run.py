@@ -1,0 +1,113 @@
+"""Every benchmark: tables on the screen, numbers in benchmarks/results.json.
+
+Run with `python -m benchmarks.run`, or `make bench`; `--quick` takes smaller sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import columns, kernels, scenario, startup, twin
+
+RESULTS = Path(__file__).with_name("results.json")
+LIBRARIES = ("mesa", "numba", "numpy", "polars")
+QUICK_COLUMNS = (1_000, 10_000)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(pages * page_bytes / 2**30, 1),
+        "load_before": [round(load, 2) for load in os.getloadavg()],
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def processor() -> str:
+    """Name of the processor, as far as the system tells."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def run(quick: bool, console: Console) -> dict[str, Any]:
+    """Run and show everything."""
+    found: dict[str, Any] = {
+        "measured_on": datetime.date.today().isoformat(),
+        "quick": quick,
+        "machine": machine(),
+    }
+    found["startup"] = startup.benchmark()
+    console.print(startup.table(found["startup"]))
+    found["scenario"] = scenario.benchmark(days=scenario.QUICK_DAYS if quick else None)
+    console.print(scenario.table(found["scenario"]))
+    found["twin"] = twin.benchmark(twin.QUICK_FLEETS if quick else twin.FLEETS)
+    console.print(twin.table(found["twin"]))
+    found["kernels"] = kernels.benchmark(kernels.QUICK_SIZES if quick else kernels.SIZES)
+    console.print(kernels.table(found["kernels"]))
+    console.print(columns.table(QUICK_COLUMNS if quick else columns.SIZES))
+    found["goals"] = goals(found)
+    console.print(goal_table(found["goals"]))
+    return found
+
+
+def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was aimed at and what came out."""
+    one_thread, ten_years = found["twin"]["kernels"][0], found["scenario"]
+    return [
+        goal("a day, times faster than Mesa", one_thread["day_ratio"], twin.GOAL, "at least"),
+        goal("a search, times faster than Mesa", one_thread["month_ratio"], twin.GOAL, "at least"),
+        goal(f"{ten_years['days']:,} days, s", ten_years["run_s"], scenario.GOAL_S, "at most"),
+        goal("peak memory, MB", ten_years["peak_mb"], scenario.GOAL_MB, "at most"),
+        goal("cached start, s", found["startup"]["cached"]["total_s"], startup.GOAL_S, "at most"),
+    ]
+
+
+def goal(what: str, measured: float, limit: float, sense: str) -> dict[str, Any]:
+    """One goal."""
+    met = measured >= limit if sense == "at least" else measured <= limit
+    return {"what": what, "measured": measured, "goal": f"{sense} {limit:g}", "met": bool(met)}
+
+
+def goal_table(rows: list[dict[str, Any]]) -> Table:
+    """Goals and what became of them."""
+    shown = Table(title="Goals")
+    for heading in ("what", "goal", "measured", "met"):
+        shown.add_column(heading, justify="left" if heading == "what" else "right")
+    for row in rows:
+        shown.add_row(
+            row["what"], row["goal"], f"{row['measured']:,.4g}", "yes" if row["met"] else "no"
+        )
+    return shown
+
+
+def main() -> None:
+    """Run everything and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, about a minute")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the numbers go")
+    options = parser.parse_args()
+    console = Console()
+    found = run(options.quick, console)
+    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    console.print(f"Written to {options.out}.", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
