@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 YEAR_OF_MONTHS = 12.0
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
+INFRA_OF_TYPES_USD_MW = 350e3  # what the table of site types reckons with
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
 
@@ -157,6 +158,7 @@ def add_sites(
     cut = np.where(size >= 20.0, 1.0 - energy.large_load_cut, 1.0) * energy.transmission_scale
     transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0)
     small = size < 0.5
+    infra = types.infra_usd_mw[kind] * (world.case.firms.infra_usd_mw / INFRA_OF_TYPES_USD_MW)
     return world.sites.add(
         place=place,
         nation=world.places["nation"][place],
@@ -174,7 +176,7 @@ def add_sites(
         duty_dry=table.dry_duty[cells],
         pue=np.where(size < 0.05, energy.pue_hydro_cooled, energy.pue),
         upkeep=np.where(small, 0.0, world.case.firms.om_usd_mwh),
-        infra=np.where(size < 0.05, world.case.firms.infra_home_usd_mw, types.infra_usd_mw[kind]),
+        infra=np.where(size < 0.05, world.case.firms.infra_home_usd_mw, infra),
         grid=types.on_grid[kind],
         hourly=-1,
         energised_on=energised_on,

@@ -341,8 +341,8 @@ def pour(left: np.ndarray, right: np.ndarray) -> list[tuple[int, int, float]]:
 def buy_ahead(world: World, arrival: int) -> None:
     """Orders of before the first day, paid by the past, delivered on a given day."""
     efficiency = world.generations.efficiency_j_th
-    capacity = float(world.makers["capacity_mw"][0])
-    built = hardware.output_hashrate_ths(capacity, world.output_weights, efficiency)
+    output = world.case.start.machine_output_mw_month
+    built = hardware.output_hashrate_ths(output, world.output_weights, efficiency)
     left = built.copy()
     before = world.miners["cash"].copy()
     size = world.miners["power_mw"] / max(float(world.miners["power_mw"].sum()), 1e-9)

@@ -24,10 +24,14 @@ def build(world: World) -> None:
     share = world.first_shares
     by_generation = spread_generations(world, share)
     load = by_generation @ world.generations.efficiency_j_th * 1e-6 * world.case.energy.pue
-    build_sites(world, first_capacity(world, load))
+    # Machines that were switched off have left their seats, and the seats are still there.
+    stored = world.first_idle @ world.generations.efficiency_j_th
+    held = 1.0 + stored / (world.first_mix @ world.generations.efficiency_j_th)
+    build_sites(world, held * first_capacity(world, load))
     chunks = fill_sites(world, by_generation)
     owners = build_miners(world, chunks)
     add_fleets(world, chunks, owners)
+    store_idle(world)
     pair_seasons(world)
 
 
@@ -199,6 +203,32 @@ def add_fleets(world: World, chunks: dict[str, np.ndarray], owner: np.ndarray) -
     )
 
 
+def store_idle(world: World) -> None:
+    """Put the idle machines of the day into their owners' warehouses, by the owners' size."""
+    fleets, idle = world.fleets, world.first_idle
+    kinds = np.flatnonzero(idle > 1e-4)
+    if kinds.size == 0:
+        return
+    rows = fleets.rows
+    size = np.bincount(fleets["miner"][rows], weights=fleets["hashrate"][rows])
+    owners = np.flatnonzero(size)
+    share = size[owners] / size.sum()
+    total = idle[kinds] * world.case.start.hashrate_ehs * 1e6
+    generation = np.repeat(kinds, owners.size)
+    hashrate = np.outer(total, share).ravel()
+    fleets.add(
+        miner=np.tile(owners, kinds.size),
+        nation=np.tile(world.miners["nation"][owners], kinds.size),
+        generation=generation,
+        hashrate=hashrate,
+        efficiency=world.generations.efficiency_j_th[generation],
+        born=-365.0,
+    )
+    world.book.produced += np.bincount(
+        generation, weights=hashrate, minlength=len(world.generations)
+    )
+
+
 def pair_seasons(world: World) -> None:
     """Give fleets of China's provinces a seat for the other season, as far as seats stand empty.
 
@@ -213,7 +243,7 @@ def pair_seasons(world: World) -> None:
     here = np.flatnonzero(china & (hydro if wet else ~hydro))
     usable = np.maximum(sites["duty_wet"], sites["duty_dry"])[there]
     spare = np.maximum(usable * sites["capacity_mw"][there] - sites["used_mw"][there], 0.0)
-    movers = draw.permutation(np.flatnonzero(np.isin(fleets["site"], here)))
+    movers = draw.permutation(fleets.rows[np.isin(fleets["site"][fleets.rows], here)])
     need = fleets["hashrate"][movers] * fleets["efficiency"][movers] * 1e-6 * world.case.energy.pue
     lucky = np.cumsum(need) <= spare.sum()
     movers, need = movers[lucky], need[lucky]

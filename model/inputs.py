@@ -17,6 +17,7 @@ from model.units import BLOCKS_PER_DAY, SATOSHI_PER_COIN
 MONTHS_PER_YEAR = 12
 FIRST_COHORT = (2014, 7)
 COHORT_RETIREMENT_MONTH = 0.02
+FROM_STOCK = 0.5  # share of growth that stored machines meet, while there are any
 
 
 def price_path(case: Scenario, atlas: Atlas, streams: Streams) -> np.ndarray:
@@ -93,39 +94,52 @@ def generations(case: Scenario, atlas: Atlas) -> hardware.Generations:
     )
 
 
-def first_mix(case: Scenario, atlas: Atlas, known: hardware.Generations) -> np.ndarray:
-    """Share of the hashrate by generation on the first day, tilted to the mean asked for."""
+def first_machines(
+    case: Scenario, atlas: Atlas, known: hardware.Generations
+) -> tuple[np.ndarray, np.ndarray]:
+    """Machines of the first day by generation: those that run and those that lie idle.
+
+    Both as shares of the hashrate that runs; the first sums to 1 and is tilted to the mean
+    efficiency asked for.
+    """
     if case.start.fleet == "cohorts":
-        mix = cohort_mix(case, atlas, known)
+        mix, idle = cohorts(case, atlas, known)
     else:
         listed = geography.load_fleet(atlas.folder, case.start.fleet, atlas.listed)
-        mix = np.zeros(len(known))
-        rows = [known.name.index(name) for name in atlas.listed.name]
-        mix[rows] = listed
+        mix, idle = np.zeros(len(known)), np.zeros(len(known))
+        mix[[known.name.index(name) for name in atlas.listed.name]] = listed
     wanted = case.start.mean_efficiency_j_th
-    return tilted(mix, known.efficiency_j_th, wanted) if wanted > 0 else mix
+    return (tilted(mix, known.efficiency_j_th, wanted) if wanted > 0 else mix), idle
 
 
-def cohort_mix(case: Scenario, atlas: Atlas, known: hardware.Generations) -> np.ndarray:
+def cohorts(
+    case: Scenario, atlas: Atlas, known: hardware.Generations
+) -> tuple[np.ndarray, np.ndarray]:
     """Machines of the day, rebuilt from the growth of the hashrate and the dates of release.
 
-    Each month's growth, and the replacement of what retired, came in machines then on sale; the
-    least efficient retired first. Uses observed months up to the start only, and from the last of
-    them a log-linear path to the start's own hashrate.
+    When the hashrate falls the least efficient machines are switched off and stored; stock is
+    scrapped little by little. When it grows, half of the growth comes from stock, the best first,
+    and the rest in machines then on sale, as does the replacement of what wears out. Uses observed
+    months up to the start only, and from the last of them a log-linear path to the start's level.
     """
     months, hashrate = observed_path(case, atlas)
-    stock = np.zeros(len(known))
+    rule, efficiency = case.machines, known.efficiency_j_th
+    running, idle = np.zeros(len(known)), np.zeros(len(known))
     for when, level in zip(months, hashrate, strict=True):
-        stock = retired(stock, COHORT_RETIREMENT_MONTH * stock.sum(), known.efficiency_j_th)
-        stock = retired(stock, stock.sum() - level, known.efficiency_j_th)
+        idle *= 1.0 - rule.idle_scrap_month
+        running -= least_efficient(running, COHORT_RETIREMENT_MONTH * running.sum(), efficiency)
+        off = least_efficient(running, running.sum() - level, efficiency)
+        running, idle = running - off, idle + off
+        growth = max(level - running.sum(), 0.0)
+        back = least_efficient(idle, FROM_STOCK * growth, -efficiency)
+        running, idle = running + back, idle - back
         weights = hardware.output_weights(
-            known, when.toordinal(), case.machines.diffusion_months,
-            case.machines.sold_after_successor_months,
-        )  # fmt: skip
-        bought = weights / known.efficiency_j_th
+            known, when.toordinal(), rule.diffusion_months, rule.sold_after_successor_months
+        )
+        bought = weights / efficiency
         if bought.sum() > 0:
-            stock += max(level - stock.sum(), 0.0) * bought / bought.sum()
-    return stock / stock.sum()
+            running += max(level - running.sum(), 0.0) * bought / bought.sum()
+    return running / running.sum(), idle / running.sum()
 
 
 def observed_path(case: Scenario, atlas: Atlas) -> tuple[list[date], np.ndarray]:
@@ -149,14 +163,13 @@ def observed_path(case: Scenario, atlas: Atlas) -> tuple[list[date], np.ndarray]
     return months, np.exp(np.interp([when.toordinal() for when in months], ordinals, logs))
 
 
-def retired(stock: np.ndarray, amount: float, efficiency: np.ndarray) -> np.ndarray:
-    """A stock less an amount, the least efficient machines first."""
-    left = stock.copy()
-    for row in np.argsort(-efficiency):
-        gone = min(max(amount, 0.0), left[row])
-        left[row] -= gone
-        amount -= gone
-    return left
+def least_efficient(stock: np.ndarray, amount: float, efficiency: np.ndarray) -> np.ndarray:
+    """An amount taken out of a stock by generation, the highest J/TH first."""
+    order = np.argsort(-efficiency, kind="stable")
+    before = np.concatenate(([0.0], np.cumsum(stock[order])[:-1]))
+    taken = np.zeros(stock.size)
+    taken[order] = np.clip(max(amount, 0.0) - before, 0.0, stock[order])
+    return taken
 
 
 def tilted(mix: np.ndarray, efficiency: np.ndarray, mean: float) -> np.ndarray:

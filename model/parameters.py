@@ -54,6 +54,9 @@ class Start(Section):
     )
     private_loan_to_value: float = number(0.1, 0, 1, "debt of private firms")
     machine_output_mw_month: float = number(325.0, 0, 1e5, "machines delivered a month, MW")
+    fab_capacity_mw_month: float = number(
+        0.0, 0, 1e5, "machines the fabs could build a month, MW; 0: as many as are delivered"
+    )
     site_pipeline_month: float = number(
         0.03, 0, 1, "sites in hand: capacity that comes on line a month, over existing"
     )

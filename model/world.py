@@ -75,7 +75,7 @@ class World(mesa.Model):
         self.prices = inputs.price_path(case, self.atlas, self.streams)
         self.fees = inputs.transaction_fees(case, self.atlas, self.streams)
         self.generations = inputs.generations(case, self.atlas)
-        self.first_mix = inputs.first_mix(case, self.atlas, self.generations)
+        self.first_mix, self.first_idle = inputs.first_machines(case, self.atlas, self.generations)
         self.first_shares, self.seasonal_peak = inputs.first_shares(case, self.atlas)
         self.potential_mw = inputs.potentials_mw(case, self.atlas)
         self.chain = Chain(
@@ -91,7 +91,7 @@ class World(mesa.Model):
         )
 
     def _people(self) -> None:
-        atlas = self.atlas
+        atlas, start = self.atlas, self.case.start
         self.nations = Population(self, Nation, len(atlas.nations))
         self.places = Population(self, Place, len(atlas.places))
         self.sites = Population(self, Site, self.case.start.sites)
@@ -110,7 +110,7 @@ class World(mesa.Model):
         self.rule_of_law = atlas.nations.rule_of_law
         self.depth = np.minimum(self.nations["capital_depth"], 1.0)
         self.makers.add(
-            capacity_mw=[self.case.start.machine_output_mw_month],
+            capacity_mw=[max(start.fab_capacity_mw_month, start.machine_output_mw_month)],
             pricing_power=self.case.machines.pricing_power,
         )
         self.accounts = Accounts(ACCOUNTS)
@@ -121,15 +121,16 @@ class World(mesa.Model):
 
     def _begin_business(self) -> None:
         """Prices, expectations, cash, and what is already on order or being built."""
-        self.growth = self.case.start.hash_growth_month
+        self.growth = 0.0
         self.price_usd = float(self.prices[0])
         self.fees_btc = self.fees.next(0, 600.0)
         self.statutes.changed(self.today)
         self.law = self.statutes.law()
-        self.output_mw = float(self.makers["capacity_mw"][0])
+        self.output_mw = self.case.start.machine_output_mw_month
         self.momentum, self.valuation, self.failures_today = 0.0, 1.0, 0
         self.uptime = np.full(self.miners.size, 1.0)
         accounting.endow(self)
+        self.growth = self.case.start.hash_growth_month
 
     # One day
 

@@ -7,6 +7,7 @@ import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ MARK_COLOUR = "#404040"
 
 # Inches: one column of a journal.
 WIDTH = 3.5
-LEFT, RIGHT, EDGE = 0.42, 0.12, 0.06
+LEFT, RIGHT, EDGE = 0.42, 0.20, 0.06
 WIDE_HEIGHT, SMALL_HEIGHT = 1.35, 0.56
 HEADING, DATES, NAME_ROW = 0.19, 0.20, 0.17
 COLUMN_GAP = 0.40
@@ -51,6 +52,7 @@ ONE_DAY = datetime.timedelta(days=1)
 # Months between dates on an axis, and inches that a date takes with the room beside it.
 TICK_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 300, 600)
 SHORT_DAYS = 62
+DAYS_PER_MONTH = 30.4
 LABEL_WIDTHS = {"%Y-%m-%d": 0.62, "%Y-%m": 0.42, "%Y": 0.30}
 
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 8.0, 6.8, 5.8
@@ -267,7 +269,7 @@ def _draw_nation(
     axes: Axes, nation: str, name: str, model: pl.DataFrame, points: pl.DataFrame, case: Scenario
 ) -> None:
     axes.annotate(name, (0, 1), (2, 1.5), "axes fraction", "offset points", va="bottom")
-    axes.plot(model["date"].to_numpy(), 100.0 * model[nation].to_numpy(), **_line())
+    _draw_line(axes, model.select("date", value=100.0 * pl.col(nation)))
     if nation in points.columns:
         seen = points.select("date", value=100.0 * pl.col(nation)).drop_nulls()
         _draw_points(axes, seen, case.calibration_end)
@@ -280,34 +282,34 @@ def _draw_nation(
 # What panels are made of
 
 
-def _line() -> dict[str, Any]:
-    return {"color": MODEL_COLOUR, "linewidth": 1.1, "solid_joinstyle": "round"}
+def _draw_line(axes: Axes, path: pl.DataFrame) -> None:
+    # A line of one point would not be seen.
+    sign = "o" if path.height == 1 else "-"
+    axes.plot(
+        path["date"].to_numpy(), path["value"].to_numpy(), sign,
+        color=MODEL_COLOUR, linewidth=1.1, markersize=2.2, solid_joinstyle="round",
+    )  # fmt: skip
 
 
 def _draw_path(axes: Axes, series: pl.DataFrame, name: str) -> None:
     """A daily series, as a mean over the days around each day."""
     smooth = pl.col(name).rolling_mean(SMOOTHED_DAYS, min_samples=1, center=True)
-    path = series.select("date", value=smooth)
-    axes.plot(path["date"].to_numpy(), path["value"].to_numpy(), **_line())
+    _draw_line(axes, series.select("date", value=smooth))
 
 
 def _draw_points(axes: Axes, points: pl.DataFrame, end: datetime.date | None) -> None:
     """Observed months: full where calibration used them, else hollow."""
     used = pl.col("date") <= (end or datetime.date.min)
+    # Dots of neighbouring months touch rather than cover each other.
+    first, last = axes.get_xlim()
+    month = POINTS_PER_INCH * WIDTH * axes.get_position().width * DAYS_PER_MONTH / (last - first)
     for part, face in ((points.filter(used), OBSERVED_COLOUR), (points.filter(~used), "white")):
         if not part.is_empty():
-            axes.plot(part["date"].to_numpy(), part["value"].to_numpy(), **_dots(face))
-
-
-def _dots(face: str) -> dict[str, Any]:
-    return {
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 2.2,
-        "markerfacecolor": face,
-        "markeredgecolor": OBSERVED_COLOUR,
-        "markeredgewidth": 0.5,
-    }
+            axes.plot(
+                part["date"].to_numpy(), part["value"].to_numpy(), "o",
+                markersize=np.clip(month, 1.0, 2.2), markerfacecolor=face,
+                markeredgecolor=OBSERVED_COLOUR, markeredgewidth=0.4,
+            )  # fmt: skip
 
 
 def _draw_key(axes: Axes, above: float, compared: bool) -> None:
@@ -383,15 +385,24 @@ def date_ticks(
 ) -> tuple[list[datetime.date], str]:
     """Dates to write below an axis so many inches wide, and their format."""
     if (last - first).days < SHORT_DAYS:
-        form, count = "%Y-%m-%d", int(width / LABEL_WIDTHS["%Y-%m-%d"])
-        shares = [(2 * place + 1) / (2 * count) for place in range(count)]
-        return sorted({first + share * (last - first) for share in shares}), form
+        form = "%Y-%m-%d"
+        return _spread_days(first, (last - first).days, int(width / LABEL_WIDTHS[form])), form
     for months in TICK_MONTHS:
         form = "%Y-%m" if months < 12 else "%Y"
         dates = _month_starts(first, last, months)
         if len(dates) <= width / LABEL_WIDTHS[form]:
             break
     return dates, form
+
+
+def _spread_days(first: datetime.date, days: int, most: int) -> list[datetime.date]:
+    """Days at equal distances in the middle of a few."""
+    step = -(-(days + 1) // most)
+    count = (days + 1) // step
+    # A date at the right end would be written beyond it.
+    count -= count > 1 and (days - step * (count - 1)) // 2 == 0
+    start = (days - step * (count - 1)) // 2
+    return [first + (start + step * place) * ONE_DAY for place in range(count)]
 
 
 def _month_starts(first: datetime.date, last: datetime.date, step: int) -> list[datetime.date]:
@@ -562,6 +573,7 @@ def _wide_width() -> float:
     return WIDTH - LEFT - RIGHT
 
 
+@lru_cache(maxsize=1024)
 def _width(words: str, size: float = TEXT_SIZE) -> float:
     """Width in inches of the longest line."""
     font = FontProperties(family=FONT)

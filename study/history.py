@@ -137,7 +137,7 @@ def live(case: Scenario) -> Recorder:
 def in_order(run: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> list[Result]:
     """Results of a function in the order of its tasks; an error of one stops all."""
     found: dict[int, Result] = {}
-    for done in engine(workers).map(run, tasks):
+    for done in engine(min(workers, len(tasks)) or 1).map(run, tasks):
         if done.error is not None:
             raise RuntimeError(f"a run failed:\n{done.error}")
         found[done.position] = done.result

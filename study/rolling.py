@@ -30,6 +30,7 @@ TRAILING_MONTHS = 6
 REPLACEMENT_MONTH = 0.02
 MOST_GROWTH_MONTH = 0.2  # what firms learn from one month in the model is clipped there too
 LEARNING_MONTHS = 12
+MEMORY_MONTHS = 24
 
 
 def months_ahead(cutoff: str, last: str = history.LAST_TRAINING_MONTH) -> list[str]:
@@ -87,7 +88,10 @@ def anchored(
         }
     )
     output_mw = machine_output_mw_month(case, past)
-    start = start.model_copy(update={"machine_output_mw_month": output_mw})
+    fabs_mw = fab_capacity_mw_month(case, past)
+    start = start.model_copy(
+        update={"machine_output_mw_month": output_mw, "fab_capacity_mw_month": fabs_mw}
+    )
     return with_days(case.model_copy(update={"start": start}), (last - first).days + 1)
 
 
@@ -124,6 +128,19 @@ def machine_output_mw_month(case: Scenario, past: pl.DataFrame) -> float:
     levels = past[history.HASHRATE].to_numpy()[-TRAILING_MONTHS - 1 :]
     added = np.maximum(np.diff(levels) + REPLACEMENT_MONTH * levels[:-1], 0.0)
     return float(added.mean() * efficiency_on_sale(case))
+
+
+def fab_capacity_mw_month(case: Scenario, past: pl.DataFrame) -> float:
+    """Machines that the fabs could build a month, MW: their best quarter, faded since.
+
+    Capacity that is not used is given up at the rate the maker has in the model, so a slump
+    shorter than that leaves most of it in place.
+    """
+    levels = past[history.HASHRATE].to_numpy()[-MEMORY_MONTHS - 1 :]
+    added = np.maximum(np.diff(levels) + REPLACEMENT_MONTH * levels[:-1], 0.0)
+    quarters = np.convolve(added, np.full(3, 1.0 / 3.0), mode="valid")
+    fading = (1.0 - case.machines.output_decline_month) ** np.arange(quarters.size)[::-1]
+    return float((quarters * fading).max() * efficiency_on_sale(case))
 
 
 def efficiency_on_sale(case: Scenario) -> float:
