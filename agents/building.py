@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 YEAR_OF_MONTHS = 12.0
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
+HOME_MW, WORKSHOP_MW = 0.05, 0.5  # below the first a home, below the second no paid upkeep
 INFRA_OF_TYPES_USD_MW = 350e3  # what the table of site types reckons with
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
@@ -148,41 +149,56 @@ def add_sites(
     size: np.ndarray,
     energised_on: np.ndarray,
 ) -> np.ndarray:
-    """Add site rows of given cells, capacity and size; their power prices are drawn."""
-    table, types, energy = world.cells, world.types, world.case.energy
+    """Add sites of given cells, capacity and size; returns their rows.
+
+    Power prices are drawn. A site larger than `world.block_mw` takes several rows, its halls,
+    which share everything.
+    """
+    columns = draw_sites(world, cells, size, energised_on)
+    halls = np.maximum(np.ceil(capacity / world.block_mw - 0.5), 1).astype(np.int64)
+    spread = {name: np.repeat(values, halls) for name, values in columns.items()}
+    return np.asarray(
+        world.sites.add(capacity_mw=np.repeat(capacity / halls, halls), hourly=-1, **spread)
+    )
+
+
+def draw_sites(
+    world: World, cells: np.ndarray, size: np.ndarray, energised_on: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Columns of new sites, one entry a site."""
+    table, types, energy, firms = world.cells, world.types, world.case.energy, world.case.firms
     place, kind = table.place[cells], table.type[cells]
     draw = world.streams.generator("sites")
     noise, wander = draw.standard_normal((2, cells.size))
     gradient = energy.size_gradient_usd_mwh * (np.log(size) - world.atlas.mean_log_size[kind])
     shift = table.gen_sd[cells] * noise + gradient + world.places["offset"][place]
     cut = np.where(size >= 20.0, 1.0 - energy.large_load_cut, 1.0) * energy.transmission_scale
-    transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0)
-    small = size < 0.5
-    infra = types.infra_usd_mw[kind] * (world.case.firms.infra_usd_mw / INFRA_OF_TYPES_USD_MW)
-    return world.sites.add(
-        place=place,
-        nation=world.places["nation"][place],
-        reported_nation=world.places["nation"][place],
-        cell=cells,
-        kind=kind,
-        latitude=world.geography_of(place)[0] + draw.normal(0.0, 1.5, cells.size),
-        longitude=world.geography_of(place)[1] + draw.normal(0.0, 3.0, cells.size),
-        capacity_mw=capacity,
-        size_mw=size,
-        generation_wet=np.maximum(table.gen_usd_mwh[cells] + shift, 1.0),
-        generation_dry=np.maximum(table.dry_gen_usd_mwh[cells] + shift, 1.0),
-        transmission=transmission * cut,
-        duty_wet=table.duty[cells],
-        duty_dry=table.dry_duty[cells],
-        pue=np.where(size < 0.05, energy.pue_hydro_cooled, energy.pue),
-        upkeep=np.where(small, 0.0, world.case.firms.om_usd_mwh),
-        infra=np.where(size < 0.05, world.case.firms.infra_home_usd_mw, infra),
-        grid=types.on_grid[kind],
-        hourly=-1,
-        energised_on=energised_on,
-        law_draw=draw.random(cells.size),
-        evasion_draw=draw.random(cells.size),
-    )
+    transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0.0)
+    latitude, longitude = world.geography_of(place)
+    infra = types.infra_usd_mw[kind] * (firms.infra_usd_mw / INFRA_OF_TYPES_USD_MW)
+    return {
+        "place": place,
+        "nation": world.places["nation"][place],
+        "reported_nation": world.places["nation"][place],
+        "cell": cells,
+        "kind": kind,
+        "latitude": latitude + draw.normal(0.0, 1.5, cells.size),
+        "longitude": longitude + draw.normal(0.0, 3.0, cells.size),
+        "size_mw": size,
+        "generation_wet": np.maximum(table.gen_usd_mwh[cells] + shift, 1.0),
+        "generation_dry": np.maximum(table.dry_gen_usd_mwh[cells] + shift, 1.0),
+        "transmission": transmission * cut,
+        "duty_wet": table.duty[cells],
+        "duty_dry": table.dry_duty[cells],
+        "pue": np.where(size < HOME_MW, energy.pue_hydro_cooled, energy.pue),
+        "upkeep": np.where(size < WORKSHOP_MW, 0.0, firms.om_usd_mwh),
+        "infra": np.where(size < HOME_MW, firms.infra_home_usd_mw, infra),
+        "grid": types.on_grid[kind],
+        "energised_on": energised_on,
+        "law_draw": draw.random(cells.size),
+        "evasion_draw": draw.random(cells.size),
+        "offer_draw": draw.random(cells.size),
+    }
 
 
 def offer_to_computation(world: World, rows: np.ndarray) -> None:
@@ -191,11 +207,16 @@ def offer_to_computation(world: World, rows: np.ndarray) -> None:
     if not terms.bidders or world.today < terms.from_date or rows.size == 0:
         return
     years = (world.today - terms.from_date).days / 365.25
-    half = compute.half_size(years, terms.half_size_mw, terms.half_size_decline_yr)
-    chance = compute.win_probability(sites["size_mw"][rows], half, terms.width, terms.most)
+    half = compute.half_size(
+        years, start_mw=terms.half_size_mw, decline_yr=terms.half_size_decline_yr
+    )
+    chance = compute.win_probability(
+        sites["size_mw"][rows], half_size_mw=half, width=terms.width, most=terms.most
+    )
     nation = sites["nation"][rows]
     wants = world.types.ai_may_bid[sites["kind"][rows]] & (nations["ai_backlog"][nation] > 0)
-    won = rows[wants & (world.streams.generator("compute").random(rows.size) < chance)]
+    # All halls of a site share its draw.
+    won = rows[wants & (sites["offer_draw"][rows] < chance)]
     sites["tenant"][won] = AI
     np.subtract.at(nations["ai_backlog"], sites["nation"][won], sites["capacity_mw"][won])
 

@@ -9,6 +9,7 @@ import numpy as np
 from agents.fleet import NEVER, NOWHERE
 from agents.site import Site
 from model.markets import hardware, maker, seats
+from model.streams import uniforms
 from model.units import SATOSHI_PER_COIN
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 DAYS_PER_MONTH = 30.4375
 LEAST_ORDER_USD = 500.0
-MOST_OFFERS = 24
-ROUNDS = 8
+MOST_OFFERS = 10
+ROUNDS = 6
+TYPICAL_J_TH = 50.0  # turns a lot in MW into a lot in TH/s, roughly
+RAREST = 0.1  # a firm that can pay for less than a lot shops now and then, at least so often
 LEAST_STOCK_THS = 100.0
 PAST_BUDGET_USD = 1e10  # more than a month of output can cost, so that it is all sold
 
@@ -68,8 +71,9 @@ def sell(world: World, supply: np.ndarray, budget: np.ndarray, arrival: int) -> 
         wanted = propose(world, goods, budget, rnd)
         if wanted.firm.size == 0:
             break
-        served = ration(wanted, goods, supply)
-        scarce = np.unique(wanted.item[served.hashrate < 0.999 * wanted.hashrate])
+        served = in_lots(world, goods, wanted, ration(wanted, goods, supply))
+        served = ration(served, goods, supply)  # lots may have been rounded up beyond what there is
+        scarce = scarce_items(goods, wanted, supply)
         on_sale[goods.generation[scarce]] = False
         orders = admit(world, goods, served)
         spent = settle(world, goods, orders, arrival)
@@ -134,6 +138,7 @@ def buying_terms(world: World) -> seats.BuyTerms:
         machines.discount_size_exponent,
         machines.discount_most,
         firms.relocation_abroad_usd_mw,
+        world.least_lot_mw,
     )
 
 
@@ -145,7 +150,10 @@ def no_orders() -> Orders:
 
 def propose(world: World, goods: seats.Catalogue, budget: np.ndarray, rnd: int) -> Orders:
     """Ask every firm with money what it would order."""
-    buyers = np.flatnonzero(budget > LEAST_ORDER_USD)
+    lot_usd = world.lot_mw * 1e6 * float(goods.price.min(initial=1.0)) / TYPICAL_J_TH
+    chance = uniforms(world.streams.key("shopping"), ROUNDS * world.day + rnd, budget.size)
+    shops = chance < np.clip(budget / max(lot_usd, 1e-9), RAREST, 1.0)
+    buyers = np.flatnonzero((budget > LEAST_ORDER_USD) & shops)
     if buyers.size == 0 or goods.generation.size == 0:
         return no_orders()
     fleets, miners = world.fleets, world.miners
@@ -201,6 +209,23 @@ def ration(orders: Orders, goods: seats.Catalogue, supply: np.ndarray) -> Orders
             served = maker.ration(megawatts, megawatts, available)
             factor[mine] = np.minimum(served / np.maximum(megawatts, 1e-300), 1.0)
     return orders.scaled(factor)
+
+
+def scarce_items(goods: seats.Catalogue, orders: Orders, supply: np.ndarray) -> np.ndarray:
+    """Rows of the catalogue of which more was ordered than there is."""
+    asked = np.bincount(orders.item, weights=orders.hashrate, minlength=goods.generation.size)
+    return np.flatnonzero(asked > supply[goods.generation])
+
+
+def in_lots(world: World, goods: seats.Catalogue, wanted: Orders, served: Orders) -> Orders:
+    """Round what is served to lots at random, so that on average nothing is lost."""
+    efficiency = goods.efficiency[wanted.item] * 1e-6
+    lot = np.minimum(world.lot_mw / efficiency, wanted.hashrate)
+    share = served.hashrate / np.maximum(lot, 1e-300)
+    chance = world.streams.generator("lots").random(share.size)
+    rounded = np.where(chance < share, lot, 0.0)
+    kept = served._replace(hashrate=np.where(share < 1.0, rounded, served.hashrate))
+    return kept.only(kept.hashrate > 0.0)
 
 
 def admit(world: World, goods: seats.Catalogue, orders: Orders) -> Orders:

@@ -137,9 +137,8 @@ def leave_seats(world: World) -> None:
     ]
     # A fleet with a seat for the other season waits for it.
     due = due[(fleets["second_site"][due] < 0) | (fleets["leaves_on"][due] <= world.day)]
-    if due.size:
-        fleets.do("clear_seats", due)
-        world.seats_changed = True
+    # The seating is brought up to date before the next decision; until then they don't run.
+    fleets.do("clear_seats", due)
 
 
 def seek_seats(world: World, seeking: np.ndarray) -> None:
@@ -176,7 +175,9 @@ def settle_moves(
 ) -> None:
     """Ship the machines that found a seat; what found none stays where it is."""
     fleets, firms = world.fleets, world.case.firms
-    admitted = share > 0.02
+    # Part of a fleet moves only if the part is worth a truck.
+    megawatts = share * Fleet.power_mw(fleets)[rows]
+    admitted = (share > 0.999) | (megawatts > world.least_lot_mw)
     rows, target, downtime = rows[admitted], target[admitted], downtime[admitted]
     share = share[admitted]
     partly = share < 0.999

@@ -38,6 +38,7 @@ class Site(RowAgent):
     underground = Column("1", dtype=np.bool_, default=False, doc="runs against a ban")
     law_draw = Column("1", doc="uniform draw that says how soon a partial ban reaches it")
     evasion_draw = Column("1", doc="uniform draw that says whether it goes underground")
+    offer_draw = Column("1", doc="uniform draw that says whether a bidder outbids miners")
     power_price = Column("USD/MWh", doc="delivered today")
     available_mw = Column("MW", doc="power there is today")
     used_mw = Column("MW", doc="promised to machines in place, under way or on order")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents import buying
-from agents.fleet import NEVER
+from agents.fleet import NEVER, Fleet
 from agents.moving import settle_moves
 from agents.site import Site
 from model.markets import seats, used
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from model.world import World
 
 LOOKS = 2  # seats a buyer of used machines looks at in a month
-LEAST_TRADE_THS = 10.0
 
 
 def trade_used(world: World) -> None:
@@ -62,7 +61,7 @@ def offers(world: World) -> tuple[np.ndarray, np.ndarray]:
     """Fleets for sale, and what each is worth to its owner where it is, USD/TH."""
     fleets, rule = world.fleets, world.case.machines
     free = fleets.alive & (fleets["ready_on"] <= world.day) & (fleets["leaves_on"] == NEVER)
-    free &= (fleets["second_site"] < 0) & (fleets["hashrate"] > LEAST_TRADE_THS)
+    free &= (fleets["second_site"] < 0) & (Fleet.power_mw(fleets) > world.least_lot_mw)
     rows = np.flatnonzero(free)
     kept = np.full(fleets.size, rule.scrap_usd_th)
     placed = rows[fleets["site"][rows] >= 0]
@@ -129,7 +128,8 @@ def hand_over(
     fleets = world.fleets
     sellers, buyers = np.flatnonzero(sold > 0), np.flatnonzero(bought > 0)
     lots = buying.pour(sold[sellers], bought[buyers])
-    lots = [lot for lot in lots if lot[2] > LEAST_TRADE_THS]
+    least = world.least_lot_mw * 1e6 / float(fleets["efficiency"][asks[0]])
+    lots = [lot for lot in lots if lot[2] > least]
     if not lots:
         return
     rows = asks[sellers[[seller for seller, _, _ in lots]]]

@@ -127,16 +127,17 @@ def make_setting(fleets: int, seed: int = 1) -> Setting:
 
 def make_terms(draw: np.random.Generator, sites: int) -> seats.SiteTerms:
     """Prices, taxes and nations of the sites."""
+    nation = draw.integers(0, NATIONS, sites)
     return seats.SiteTerms(
         power_price=draw.uniform(15.0, 90.0, sites),
         upkeep=draw.uniform(0.0, 6.0, sites),
         pue=draw.uniform(1.02, 1.2, sites),
         duty=draw.uniform(0.6, 1.0, sites),
         revenue_tax=np.where(draw.random(sites) < 0.1, 0.05, 0.0),
-        nation=draw.integers(0, NATIONS, sites),
+        nation=nation,
         import_duty=draw.choice([0.0, 0.1, 0.25], sites),
         infra=draw.uniform(1e5, 1e6, sites),
-        hazard=draw.uniform(0.0, 0.01, sites),
+        hazard=draw.uniform(0.0, 0.01, NATIONS)[nation],
     )
 
 

@@ -1,6 +1,7 @@
-"""Every benchmark: tables on the screen, numbers in benchmarks/results.json.
+"""Every benchmark: tables on the screen, numbers in benchmarks/results.json and in the README.
 
-Run with `python -m benchmarks.run`, or `make bench`; `--quick` takes smaller sizes.
+Run with `python -m benchmarks.run`, or `make bench`; `--quick` takes smaller sizes and leaves the
+README alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from rich.table import Table
 from benchmarks import columns, kernels, scenario, startup, twin
 
 RESULTS = Path(__file__).with_name("results.json")
+README = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 LIBRARIES = ("mesa", "numba", "numpy", "polars")
 QUICK_COLUMNS = (1_000, 10_000)
 
@@ -97,6 +100,54 @@ def goal_table(rows: list[dict[str, Any]]) -> Table:
     return shown
 
 
+def markdown(found: dict[str, Any]) -> str:
+    """The headline figures for the README."""
+    facts = found["machine"]
+    where = f"{facts['processor']}, {facts['cores']} cores, Python {facts['python']}"
+    libraries = ", ".join(f"{name} {number}" for name, number in facts["libraries"].items())
+    lines = [f"Measured on {found['measured_on']}: {where}, {libraries}.", ""]
+    lines += ["| goal | measured | met |", "|---|---|---|"]
+    for row in found["goals"]:
+        met = "yes" if row["met"] else "no"
+        lines.append(f"| {row['what']}: {row['goal']} | {row['measured']:,.4g} | {met} |")
+    lines += ["", *twin_lines(found["twin"]), "", *kernel_lines(found["kernels"])]
+    return "\n".join(lines) + "\n"
+
+
+def twin_lines(found: dict[str, Any]) -> list[str]:
+    """Twin and kernels beside each other."""
+    plain = found["twin"]
+    lines = [
+        f"| {found['fleets']:,} fleets | a day, ms | faster by | a search, ms | faster by |",
+        "|---|---|---|---|---|",
+        f"| plain Mesa | {plain['day_s'] * 1e3:,.0f} | | {plain['month_s'] * 1e3:,.0f} | |",
+    ]
+    return lines + [
+        f"| kernels, threads: {row['threads']} | {row['day_s'] * 1e3:,.2f} "
+        f"| {row['day_ratio']:,.0f} | {row['month_s'] * 1e3:,.1f} | {row['month_ratio']:,.0f} |"
+        for row in found["kernels"]
+    ]
+
+
+def kernel_lines(found: dict[str, Any]) -> list[str]:
+    """Nanoseconds and bytes a fleet at each size."""
+    heads = " | ".join(kernels.PHASES)
+    lines = [f"| fleets | {heads} | bytes of input | bytes at the peak |", "|---" * 7 + "|"]
+    for row in found["sizes"]:
+        times = " | ".join(f"{row['ns_per_fleet'][name]:,.0f}" for name in kernels.PHASES)
+        memory = f"{row['input_bytes_per_fleet']:,.0f} | {row['peak_growth_bytes_per_fleet']:,.0f}"
+        lines.append(f"| {row['fleets']:,} | {times} | {memory} |")
+    day, month = found["growth_exponent_day"], found["growth_exponent_month"]
+    lines += ["", "Nanoseconds and bytes a fleet, one thread. From 10,000 fleets on, time grows as"]
+    return [*lines, f"fleets^{day:.2f} for a day and fleets^{month:.2f} for a month's search."]
+
+
+def with_measured(text: str, measured: str) -> str:
+    """The README with its measured part replaced."""
+    before, _, rest = text.partition(BEGIN)
+    return before + BEGIN + measured + END + rest.partition(END)[2]
+
+
 def main() -> None:
     """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -106,6 +157,9 @@ def main() -> None:
     console = Console()
     found = run(options.quick, console)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if options.out == RESULTS and not options.quick:
+        text = README.read_text(encoding="utf-8")
+        README.write_text(with_measured(text, markdown(found)), encoding="utf-8")
     console.print(f"Written to {options.out}.", soft_wrap=True)
 
 

@@ -301,12 +301,12 @@ def require_same(setting: Setting, model: PlainModel) -> None:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Seconds that one call takes, garbage collection aside."""
+    """Processor seconds of one call, so that other work on the machine cannot flatter a ratio."""
     gc.collect()
     gc.disable()
-    start = time.perf_counter()
+    start = time.process_time()
     work()
-    taken = time.perf_counter() - start
+    taken = time.process_time() - start
     gc.enable()
     return taken
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LISTED_IN = ("USA", "CAN", "GBR")
 STATE_MINERS_IN = ("IRN", "VEN", "BTN", "ETH", "RUS", "KAZ", "CHN")
 HOUSEHOLD_MW = 0.01
+LEAST_IDLE = 1e-3  # a generation with less idle hashrate, over what runs, is left out
+STORING_FIRMS = 100
 
 
 def build(world: World) -> None:
@@ -204,15 +206,16 @@ def add_fleets(world: World, chunks: dict[str, np.ndarray], owner: np.ndarray) -
 
 
 def store_idle(world: World) -> None:
-    """Put the idle machines of the day into their owners' warehouses, by the owners' size."""
+    """Put the idle machines of the day into the warehouses of the largest firms, by their size."""
     fleets, idle = world.fleets, world.first_idle
-    kinds = np.flatnonzero(idle > 1e-4)
+    kinds = np.flatnonzero(idle > LEAST_IDLE)
     if kinds.size == 0:
         return
     rows = fleets.rows
     size = np.bincount(fleets["miner"][rows], weights=fleets["hashrate"][rows])
-    owners = np.flatnonzero(size)
-    share = size[owners] / size.sum()
+    owners = np.argsort(-size, kind="stable")[:STORING_FIRMS]
+    owners = owners[size[owners] > 0]
+    share = size[owners] / size[owners].sum()
     total = idle[kinds] * world.case.start.hashrate_ehs * 1e6
     generation = np.repeat(kinds, owners.size)
     hashrate = np.outer(total, share).ravel()

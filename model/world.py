@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from typing import Any
 
 import mesa
+import numba
 import numpy as np
 
 from agents import banking, building, buying, moving, trading
@@ -37,6 +39,7 @@ ACCOUNTS = (
 MOST_DECLINE_MONTH = 0.05
 CLEARANCE_MARGIN = -0.8  # unsold machines go for as little as a fifth of what they cost to make
 LEAST_STOCK_THS = 100.0
+LOT = 0.25  # of a row of sites
 
 
 class World(mesa.Model):
@@ -52,6 +55,9 @@ class World(mesa.Model):
         case = load(case) if isinstance(case, str) else case
         seed = case.seed if rng is None else int(rng)
         super().__init__(rng=seed)
+        if "NUMBA_NUM_THREADS" not in os.environ:
+            # Below a hundred thousand fleets threads cost more than they bring.
+            numba.set_num_threads(1)
         self.case, self.seed = case, seed
         self.streams = Streams(seed)
         self.calendar = Calendar(case.start_date, date.fromordinal(case.end_date.toordinal() + 1))
@@ -215,7 +221,8 @@ class World(mesa.Model):
         fleets, sites = self.fleets, self.sites
         owner = np.maximum(fleets["miner"], 0)
         working = (self.miners["status"] < 3) & (self.miners["halted_until"] < self.day)
-        ready = fleets.alive & (fleets["ready_on"] <= self.day) & working[owner]
+        placed = fleets.alive & (fleets["site"] >= 0)
+        ready = placed & (fleets["ready_on"] <= self.day) & working[owner]
         self.effective = fleets["hashrate"] * self.uptime[owner]
         load, self.hashrate_by_hour = dispatch(
             self.seating[0],
@@ -241,6 +248,9 @@ class World(mesa.Model):
         sites["energy_mwh"] = energy
         self.services_bill = upkeep + self.miners["overhead_usd_day"]
         self.hashrate_ths = float(self.hashrate_by_hour.mean())
+        weights = self.effective * load
+        weights = weights if weights.sum() > 0 else fleets["hashrate"] + 1e-9
+        self.mean_efficiency = float(np.average(fleets["efficiency"], weights=weights))
 
     def find_blocks(self) -> None:
         """Blocks of the day and what they pay."""
@@ -291,6 +301,16 @@ class World(mesa.Model):
         )
 
     @property
+    def lot_mw(self) -> float:
+        """What machines are shipped in, MW."""
+        return LOT * self.block_mw
+
+    @property
+    def least_lot_mw(self) -> float:
+        """The least that is worth a truck, MW."""
+        return 0.2 * self.lot_mw
+
+    @property
     def decline(self) -> float:
         """Decline of the hashprice a month that firms and the maker reckon with."""
         expected = self.case.firms.decline_weight * self.growth
@@ -333,13 +353,6 @@ class World(mesa.Model):
         """Delivered power price, averaged over energised capacity, USD/MWh."""
         open_mw = self.sites["available_mw"] + 1e-9
         return float(np.average(self.sites["power_price"], weights=open_mw))
-
-    @property
-    def mean_efficiency(self) -> float:
-        """Mean J/TH of the machines that ran today, or of all if none did."""
-        weights = self.effective * self.fleets["load"] if self.day else self.fleets["hashrate"]
-        weights = weights if weights.sum() > 0 else self.fleets["hashrate"] + 1e-9
-        return float(np.average(self.fleets["efficiency"], weights=weights))
 
     @property
     def frontier_unit_ths(self) -> float:
@@ -450,8 +463,9 @@ class World(mesa.Model):
         return {"class": "O0", "name": "no attack", "base": None, "flags": [], "first_passage": {}}
 
 
-WEEKLY = (price_power, moving.change_season, moving.redeploy)
+WEEKLY = (World.count_seats, price_power, moving.change_season, moving.redeploy)
 MONTHLY = (
+    World.count_seats,
     observing.learn,
     observing.price_used,
     banking.found_firms,

@@ -79,16 +79,17 @@ class Parameter(NamedTuple):
 # Site growth, machines and money trade off against one another: the priors, not the data, tell
 # them apart. What only a ban could show is not fitted at all.
 PARAMETERS = (
-    Parameter("energy.site_growth_month", 0.04, 0.015, 0.12, "log", 0.5),
+    Parameter("energy.site_growth_month", 0.08, 0.03, 0.20, "log", 0.5),
+    Parameter("energy.place_growth_month", 0.20, 0.08, 0.50, "log", 0.5),
     Parameter("energy.china_growth", 0.3, 0.05, 1.5, "log", 0.7),
     Parameter("energy.momentum", 0.5, 0.1, 0.9, "linear", 0.25),
-    Parameter("energy.cost_scale_usd_mwh", 8.0, 3.0, 40.0, "log", 0.6),
+    Parameter("energy.cost_scale_usd_mwh", 15.0, 5.0, 50.0, "log", 0.6),
     Parameter("start.site_pipeline_month", 0.03, 0.005, 0.10, "log", 0.6),
     Parameter("machines.output_growth_month", 0.12, 0.06, 0.20, "log", 0.3),
-    Parameter("machines.diffusion_months", 6.0, 2.0, 14.0, "log", 0.4),
-    Parameter("machines.eagerness", 1.0, 0.3, 2.0, "log", 0.4),
-    Parameter("firms.spend_share_month", 0.35, 0.10, 0.90, "log", 0.5),
-    Parameter("firms.idle_days_to_vacate", 45.0, 15.0, 120.0, "log", 0.5),
+    Parameter("machines.diffusion_months", 6.0, 2.0, 12.0, "log", 0.4),
+    Parameter("machines.eagerness", 1.0, 0.5, 2.0, "log", 0.4),
+    Parameter("firms.spend_share_month", 0.35, 0.15, 0.60, "log", 0.5),
+    Parameter("firms.decline_weight", 0.25, 0.0, 0.8, "linear", 0.2),
 )
 WHOLE = {"firms.idle_days_to_vacate"}
 

@@ -274,7 +274,9 @@ def _draw_nation(
         seen = points.select("date", value=100.0 * pl.col(nation)).drop_nulls()
         _draw_points(axes, seen, case.calibration_end)
         _draw_calibration_end(axes, case.calibration_end)
-    ticks = MaxNLocator(3, steps=[1, 2, 4, 5, 10]).tick_values(0.0, max(axes.dataLim.y1, 0.1))
+    ticks = MaxNLocator(3, steps=[1, 2, 4, 5, 10]).tick_values(
+        0.0, 1.03 * max(axes.dataLim.y1, 0.1)
+    )
     axes.set_ylim(0.0, ticks[-1])
     axes.set_yticks(ticks)
 
@@ -284,10 +286,10 @@ def _draw_nation(
 
 def _draw_line(axes: Axes, path: pl.DataFrame) -> None:
     # A line of one point would not be seen.
-    sign = "o" if path.height == 1 else "-"
+    alone = path.height == 1
     axes.plot(
-        path["date"].to_numpy(), path["value"].to_numpy(), sign,
-        color=MODEL_COLOUR, linewidth=1.1, markersize=2.2, solid_joinstyle="round",
+        path["date"].to_numpy(), path["value"].to_numpy(), "o" if alone else "-",
+        color=MODEL_COLOUR, linewidth=1.1, markersize=3.0, clip_on=not alone,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from study import runfolder
 from study.runfolder import Run
 
 FALL_DAYS = 14
+ROUNDING = 1e-9  # of a mean over days
 MOVERS = 4
 LEAST_MOVE_POINTS = 0.5
 MOST_WIDTH = 80
@@ -127,10 +128,10 @@ def largest_fall(
     None if the series is shorter, or its mean never falls.
     """
     path = series.select("date", mean=pl.col(column).rolling_mean(days)).drop_nulls()
-    path = path.with_columns(peak=pl.col("mean").cum_max())
+    path = path.with_columns(peak=pl.col("mean").cum_max()).filter(pl.col("peak") > 0)
     path = path.with_columns(level=pl.col("mean") / pl.col("peak"))
     lowest = path["level"].arg_min()
-    if lowest is None or path["level"][lowest] >= 1.0:
+    if lowest is None or path["level"][lowest] > 1.0 - ROUNDING:
         return None
     peak = path["peak"][lowest]
     top = path["mean"].head(lowest).arg_max() or 0
@@ -150,6 +151,8 @@ def moves(shares: pl.DataFrame, before: datetime.date) -> list[Move]:
     Ordered from the largest gain to the largest loss.
     """
     nations = shares.filter(pl.col("grouping") == "nation")
+    if nations.is_empty():
+        return []
     earlier = nations.filter(pl.col("date") <= before)["date"]
     start = nations["date"].min() if earlier.is_empty() else earlier.max()
     end = nations["date"].max()

@@ -86,3 +86,18 @@ def test_a_scenario_run_reports_time_memory_and_sizes():
 def test_a_start_is_divided_into_its_parts():
     found = startup.attempt("china_ban_2021")
     assert found["import_s"] + found["build_s"] + found["step_s"] < found["total_s"]
+
+
+def test_measured_part_of_the_readme_is_replaced_and_nothing_else():
+    text = f"before\n{run.BEGIN}old\n{run.END}after\n"
+    found = run.with_measured(text, "new\n")
+    assert found == f"before\n{run.BEGIN}new\n{run.END}after\n"
+    assert run.with_measured(found, "old\n") == text
+
+
+def test_readme_has_a_place_for_what_was_measured_and_names_every_module():
+    text = run.README.read_text(encoding="utf-8")
+    assert text.count(run.BEGIN) == 1
+    assert text.count(run.END) == 1
+    for module in run.README.parent.glob("[a-z]*.py"):
+        assert f"benchmarks.{module.stem}" in text

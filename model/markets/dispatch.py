@@ -28,7 +28,9 @@ def seat_order(
     first : int array of `sites + 1` offsets
     """
     placed = np.flatnonzero(site >= 0)
-    order = placed[np.lexsort((placed, efficiency[placed], site[placed]))]
+    # One key for both: efficiencies lie far below a million J/TH.
+    key = site[placed] + 1e-6 * efficiency[placed]
+    order = placed[np.argsort(key, kind="stable")]
     first = np.zeros(sites + 1, dtype=np.int64)
     np.cumsum(np.bincount(site[placed], minlength=sites), out=first[1:])
     return order, first

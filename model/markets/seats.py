@@ -222,7 +222,7 @@ class Catalogue(NamedTuple):
 
 
 class BuyTerms(NamedTuple):
-    """How firms buy: offers looked at, temperature, home bias, and the order-size discount."""
+    """How firms buy: offers, temperature, home bias, order-size discount, least lot in MW."""
 
     offers: int
     most_offers: int
@@ -231,6 +231,7 @@ class BuyTerms(NamedTuple):
     size_exponent: float
     discount_most: float
     relocation_usd_mw: float
+    least_lot_mw: float
 
 
 REFERENCE_ORDER_MW = 0.0035  # one machine of 200 TH/s at 17.5 J/TH
@@ -318,7 +319,8 @@ def propose_orders(
                     * MW_PER_JOULE_PER_TH
                     * terms.pue[found]
                 )
-            if seat_mw <= 0.0:
+            # A small firm may order little, a seat may not be split into splinters.
+            if seat_mw <= 0.0 or seat_mw < min(buying.least_lot_mw, 0.1 * firm_mw[firm]):
                 continue
             chance = uniform(key, day, firm, 4 * look + 2)
             noise = -np.log(-np.log(min(max(chance, 1e-12), 1.0 - 1e-12)))
