@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 YEAR_OF_MONTHS = 12.0
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
+ROW_GROWTH = 1.3  # rows of new sites are coarser once the world is so much larger
 HOME_MW, WORKSHOP_MW = 0.05, 0.5  # below the first a home, below the second no paid upkeep
 INFRA_OF_TYPES_USD_MW = 350e3  # what the table of site types reckons with
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
@@ -35,6 +36,9 @@ def develop_sites(world: World) -> None:
     """Start a month's new sites, and hand over large ones that AI bidders win."""
     energy = world.case.energy
     existing = built_mw(world)
+    # Rows grow with the world, so that their number does not.
+    grain = existing.sum() / world.case.start.sites
+    world.block_mw = grain if grain > ROW_GROWTH * world.block_mw else world.block_mw
     growth = energy.site_growth_month * profit_signal(world) * scarcity(world)
     amount = growth * existing.sum() * cell_shares(world, existing)
     amount = within_limits(world, amount, existing)

@@ -9,6 +9,7 @@ import numpy as np
 from agents.fleet import NEVER, NOWHERE
 from agents.site import Site
 from model.markets import hardware, maker, seats
+from model.markets import orders as market
 from model.streams import uniforms
 from model.units import SATOSHI_PER_COIN
 
@@ -106,10 +107,10 @@ def plan_output(world: World) -> np.ndarray:
     return np.asarray(world.book.inventory + built)
 
 
-def catalogue(world: World, on_sale: np.ndarray) -> seats.Catalogue:
+def catalogue(world: World, on_sale: np.ndarray) -> market.Catalogue:
     """Machines that can be had, with their list prices."""
     rows = np.flatnonzero(on_sale)
-    return seats.Catalogue(
+    return market.Catalogue(
         rows.astype(np.int64),
         world.generations.efficiency_j_th[rows],
         world.list_prices()[rows],
@@ -127,10 +128,10 @@ def budgets(world: World) -> np.ndarray:
     return np.where(able, np.maximum(firms.spend_share_month * free, 0.0), 0.0)
 
 
-def buying_terms(world: World) -> seats.BuyTerms:
+def buying_terms(world: World) -> market.BuyTerms:
     """The rules of buying, from the scenario."""
     firms, machines = world.case.firms, world.case.machines
-    return seats.BuyTerms(
+    return market.BuyTerms(
         firms.offers,
         MOST_OFFERS,
         firms.choice_temperature,
@@ -148,7 +149,7 @@ def no_orders() -> Orders:
     return Orders(none, none, none, none, np.zeros(0))
 
 
-def propose(world: World, goods: seats.Catalogue, budget: np.ndarray, rnd: int) -> Orders:
+def propose(world: World, goods: market.Catalogue, budget: np.ndarray, rnd: int) -> Orders:
     """Ask every firm with money what it would order."""
     lot_usd = world.lot_mw * 1e6 * float(goods.price.min(initial=1.0)) / TYPICAL_J_TH
     chance = uniforms(world.streams.key("shopping"), ROUNDS * world.day + rnd, budget.size)
@@ -160,20 +161,18 @@ def propose(world: World, goods: seats.Catalogue, budget: np.ndarray, rnd: int) 
     order, first = group_by_owner(world)
     horizon = world.day + round(world.lag_months * DAYS_PER_MONTH)
     vacant = Site.vacant_mw(world.sites, horizon)
-    site, item, hashrate, _, replaced = seats.propose_orders(
-        world.streams.key("orders"),
-        ROUNDS * world.day + rnd,
-        buyers,
-        miners["nation"].astype(np.int64),
-        budget,
-        miners["power_mw"],
-        world.monthly_rate(),
-        first,
-        order,
-        fleets["site"],
-        fleets["hashrate"],
-        fleets["efficiency"],
-        seats.vacant_seats(world.sites["nation"].astype(np.int64), vacant, world.nations.size),
+    nation = world.sites["nation"].astype(np.int64)
+    site, item, hashrate, replaced = market.propose_orders(
+        market.Draws(world.streams.key("orders"), ROUNDS * world.day + rnd),
+        market.Firms(
+            buyers,
+            miners["nation"].astype(np.int64),
+            budget,
+            miners["power_mw"],
+            world.monthly_rate(),
+        ),
+        market.Holdings(first, order, fleets["site"], fleets["hashrate"], fleets["efficiency"]),
+        seats.vacant_seats(nation, vacant, world.nations.size),
         vacant,
         world.terms,
         goods,
@@ -198,7 +197,7 @@ def group_by_owner(world: World) -> tuple[np.ndarray, np.ndarray]:
     return placed[np.argsort(owner, kind="stable")], first
 
 
-def ration(orders: Orders, goods: seats.Catalogue, supply: np.ndarray) -> Orders:
+def ration(orders: Orders, goods: market.Catalogue, supply: np.ndarray) -> Orders:
     """Cut orders to what there is of each generation, pro rata to prepaid power."""
     factor = np.ones(orders.hashrate.size)
     for item, generation in enumerate(goods.generation):
@@ -211,13 +210,13 @@ def ration(orders: Orders, goods: seats.Catalogue, supply: np.ndarray) -> Orders
     return orders.scaled(factor)
 
 
-def scarce_items(goods: seats.Catalogue, orders: Orders, supply: np.ndarray) -> np.ndarray:
+def scarce_items(goods: market.Catalogue, orders: Orders, supply: np.ndarray) -> np.ndarray:
     """Rows of the catalogue of which more was ordered than there is."""
     asked = np.bincount(orders.item, weights=orders.hashrate, minlength=goods.generation.size)
     return np.flatnonzero(asked > supply[goods.generation])
 
 
-def in_lots(world: World, goods: seats.Catalogue, wanted: Orders, served: Orders) -> Orders:
+def in_lots(world: World, goods: market.Catalogue, wanted: Orders, served: Orders) -> Orders:
     """Round what is served to lots at random, so that on average nothing is lost."""
     efficiency = goods.efficiency[wanted.item] * 1e-6
     lot = np.minimum(world.lot_mw / efficiency, wanted.hashrate)
@@ -228,7 +227,7 @@ def in_lots(world: World, goods: seats.Catalogue, wanted: Orders, served: Orders
     return kept.only(kept.hashrate > 0.0)
 
 
-def admit(world: World, goods: seats.Catalogue, orders: Orders) -> Orders:
+def admit(world: World, goods: market.Catalogue, orders: Orders) -> Orders:
     """Give seats in a fair random order; each old fleet makes room once."""
     chance = world.streams.generator("admission").random(orders.firm.size)
     need = orders.hashrate * goods.efficiency[orders.item] * 1e-6 * world.terms.pue[orders.site]
@@ -242,7 +241,7 @@ def admit(world: World, goods: seats.Catalogue, orders: Orders) -> Orders:
     return orders.scaled(share).only((share > 1e-3) & (orders.hashrate * share > 1e-3))
 
 
-def settle(world: World, goods: seats.Catalogue, orders: Orders, arrival: int) -> np.ndarray:
+def settle(world: World, goods: market.Catalogue, orders: Orders, arrival: int) -> np.ndarray:
     """Pay for the machines and put them on their way; returns what each firm spent, USD."""
     spent = bill(world, goods, orders)
     # A successor also takes over the seat for the other season.
@@ -271,7 +270,7 @@ def settle(world: World, goods: seats.Catalogue, orders: Orders, arrival: int) -
     return spent
 
 
-def bill(world: World, goods: seats.Catalogue, orders: Orders) -> np.ndarray:
+def bill(world: World, goods: market.Catalogue, orders: Orders) -> np.ndarray:
     """Pay machines, infrastructure, duty and freight from the firms' cash; USD by firm."""
     firms, machines, sites = world.case.firms, world.case.machines, world.sites
     watt = goods.efficiency[orders.item] * 1e-6
@@ -305,7 +304,7 @@ def bill(world: World, goods: seats.Catalogue, orders: Orders) -> np.ndarray:
     return spent
 
 
-def make_room(world: World, goods: seats.Catalogue, orders: Orders) -> None:
+def make_room(world: World, goods: market.Catalogue, orders: Orders) -> None:
     """Old machines leave when their successors arrive; a partly replaced fleet splits."""
     fleets = world.fleets
     mine = orders.replaced >= 0

@@ -297,21 +297,17 @@ def table(found: dict[str, Any]) -> Table:
     """Nanoseconds and bytes a fleet at each size."""
     day, month = found["growth_exponent_day"], found["growth_exponent_month"]
     shown = Table(
-        title="Fleet kernels on one thread, ns a fleet",
+        title="Fleet kernels on one thread, ns and bytes a fleet",
         caption=f"time grows as fleets^{day:.2f} for a day and fleets^{month:.2f} for a month",
     )
-    for heading in ("fleets", *PHASES, "day ms", "month ms", "input B", "peak B", "peak MB"):
-        shown.add_column(heading, justify="right")
+    for heading in ("fleets", *PHASES, "input B", "peak B"):
+        shown.add_column(heading, justify="right", no_wrap=True)
     for row in found["sizes"]:
-        taken = [row["seconds"][name] * 1e3 for name in PHASES]
         shown.add_row(
             f"{row['fleets']:,}",
             *(f"{row['ns_per_fleet'][name]:,.0f}" for name in PHASES),
-            f"{sum(taken[:2]):,.2f}",
-            f"{sum(taken[2:]):,.2f}",
             f"{row['input_bytes_per_fleet']:,.0f}",
             f"{row['peak_growth_bytes_per_fleet']:,.0f}",
-            f"{row['peak_growth_mb']:,.0f}",
         )
     return shown
 

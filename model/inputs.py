@@ -21,7 +21,18 @@ FROM_STOCK = 0.5  # share of growth that stored machines meet, while there are a
 
 
 def price_path(case: Scenario, atlas: Atlas, streams: Streams) -> np.ndarray:
-    """Coin price of every day of a run, USD."""
+    """Coin price of every day of a run, USD: the path of the scenario and its dated shocks."""
+    path = price_without_shocks(case, atlas, streams)
+    for event in case.events:
+        if event.kind == "price_shock":
+            begins = (event.effective - case.start_date).days
+            ends = case.days if event.until is None else (event.until - case.start_date).days
+            path[begins:ends] *= event.factor
+    return path
+
+
+def price_without_shocks(case: Scenario, atlas: Atlas, streams: Streams) -> np.ndarray:
+    """The path of the scenario's price mode, USD a day."""
     rule, days, first = case.price, case.days, case.start_date.toordinal()
     draw = streams.generator("price")
     if rule.mode == "historical":

@@ -86,9 +86,15 @@ class Statutes:
         self._names = np.asarray(place_names)
         self._nations = np.asarray(place_nations)
         self._evasion = evasion
+        events = tuple(events)
         self.events = tuple(event for event in events if hasattr(event, "place"))
+        self._facts = tuple(event for event in events if not hasattr(event, "place"))
         self._rows = [self.places_of(event.place) for event in self.events]
         self._active: tuple[int, ...] | None = None
+
+    def facts(self, today: date) -> list[Event]:
+        """Events of the day that bind nobody: notes and shocks."""
+        return [event for event in self._facts if event.effective == today]
 
     def places_of(self, place: str) -> np.ndarray:
         """Rows of the places that a name covers: a place, a nation or the world."""

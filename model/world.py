@@ -169,6 +169,8 @@ class World(mesa.Model):
 
     def obey_law(self) -> None:
         """Put into force what takes effect today; suffer halts and seizures."""
+        for fact in self.statutes.facts(self.today):
+            self.tell(fact.kind, fact.subject, fact.what)
         changes = self.statutes.changed(self.today)
         if changes is not None:
             observing.tell_changes(self, changes)

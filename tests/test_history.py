@@ -234,6 +234,19 @@ def test_output_counts_replacement_and_no_negative_additions() -> None:
     assert rolling.machine_output_mw_month(case, falling) == 0.0
 
 
+def test_fabs_remember_their_best_quarter_and_forget_slowly() -> None:
+    case = rolling.anchored(BASE, "2019-08")
+    boom = np.concatenate([np.full(20, 40.0), [44.0, 48.0, 52.0]])
+    slump = np.concatenate([boom, [30.0, 30.0, 30.0]])
+    peak, later = (
+        rolling.fab_capacity_mw_month(case, pl.DataFrame({"hashrate_ehs": levels}))
+        for levels in (boom, slump)
+    )
+    kept = 1.0 - case.machines.output_decline_month
+    assert peak == pytest.approx((4.0 + 0.02 * 44.0) * rolling.efficiency_on_sale(case))
+    assert later == pytest.approx(peak * kept**3)
+
+
 def test_firms_have_learnt_a_steady_growth() -> None:
     past = pl.DataFrame({"hashrate_ehs": [math.exp(0.04 * step) for step in range(20)]})
     assert rolling.learnt_growth(past, 0.3) == pytest.approx(0.04)

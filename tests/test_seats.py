@@ -229,6 +229,15 @@ POWER = np.array([60.0, 35.0, 50.0])
 INFRA_USD_MW = 350e3
 
 
+def buy_terms(temperature: float) -> seats.BuyTerms:
+    """Firms that look at many offers, all at home."""
+    usual = {
+        "offers": 24, "most_offers": 24, "temperature": temperature, "home_bias": 1.0,
+        "size_exponent": 0.04, "discount_most": 0.3, "relocation_usd_mw": 90e3,
+    }  # fmt: skip
+    return seats.BuyTerms(**{name: usual.get(name, 0.0) for name in seats.BuyTerms._fields})
+
+
 def order(
     buyers: np.ndarray,
     budget: float,
@@ -250,7 +259,7 @@ def order(
         np.array(efficiency, dtype=np.float64),
         vacancies([0, 0, 0], vacant, 1), np.array(vacant, dtype=np.float64),
         site_terms([0, 0, 0], power_price=POWER, infra=INFRA_USD_MW), GOODS,
-        outlook(hashprice, 0.02, 48), seats.BuyTerms(24, 24, temperature, 1.0, 0.04, 0.3, 90e3),
+        outlook(hashprice, 0.02, 48), buy_terms(temperature),
     )  # fmt: skip
     assert len(columns) == len(inspect.signature(seats.propose_orders.py_func).parameters)
     return seats.propose_orders(*columns)
