@@ -129,11 +129,16 @@ def run(
 @app.command()
 def validate(
     observed: Annotated[Path | None, typer.Option(help="file of observations to score")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="shorter runs, fewer seeds")] = False,
+    run: Annotated[
+        list[str] | None, typer.Option(help="scenario, TOML file or run folder to score; repeat")
+    ] = None,
 ) -> None:
-    """Closed forms, history and conservation, as a table."""
+    """Closed forms, history and conservation, as a table; or scores against observations."""
     from study import validate as validation
 
-    validation.main(observed)
+    runs = tuple(run) if run else validation.SCORED_RUNS
+    raise typer.Exit(validation.main(observed, quick, out, runs))
 
 
 def _run_one(case: Scenario, folder: Path, force: bool, as_json: bool) -> None:

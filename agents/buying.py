@@ -330,7 +330,8 @@ def close_book(world: World, left: np.ndarray, unfilled_mw: float) -> None:
     makers["pricing_power"] = maker.pricing_power_after(
         float(makers["pricing_power"][0]),
         float((left * world.generations.efficiency_j_th).sum()) * 1e-6,
-        max(world.output_mw, 0.5 * float(makers["capacity_mw"][0])),
+        world.case.machines.stock_wanted_months
+        * max(world.output_mw, 0.5 * float(makers["capacity_mw"][0])),
         unfilled_mw,
     )
 

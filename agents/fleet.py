@@ -90,14 +90,9 @@ class Fleet(RowAgent):
     def consolidate(fleets: Any, day: int) -> None:
         """Merge rows of one miner, generation and seat that are all in place."""
         rows = fleets.rows[(fleets["ready_on"] <= day)[fleets.rows]]
-        keys = np.stack(
-            [
-                fleets[name][rows].astype(np.int64)
-                for name in ("miner", "site", "second_site", "generation", "nation", "leaves_on")
-            ]
-        )
-        _, first, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-        group = group.ravel()
+        names = ("miner", "site", "second_site", "generation", "nation", "leaves_on")
+        keys = one_key([fleets[name][rows] for name in names])
+        _, first, group = np.unique(keys, return_index=True, return_inverse=True)
         if first.size == rows.size:
             return
         keep, hashrate = rows[first], fleets["hashrate"][rows]
@@ -107,3 +102,14 @@ class Fleet(RowAgent):
         fleets["hashrate"][keep] = total
         fleets["born"][keep] = born
         fleets.remove(np.setdiff1d(rows, keep, assume_unique=True))
+
+
+def one_key(columns: list[np.ndarray]) -> np.ndarray:
+    """One number for each row, the same exactly where all columns are the same."""
+    key = np.zeros(columns[0].size, dtype=np.int64)
+    for column in columns:
+        digit = column.astype(np.int64) - column.min(initial=0)
+        if digit.max(initial=0) > 1_000_000:
+            digit = np.unique(digit, return_inverse=True)[1]
+        key = key * (int(digit.max(initial=0)) + 1) + digit
+    return key

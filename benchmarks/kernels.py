@@ -48,6 +48,7 @@ class Setting:
     home: np.ndarray
     hashrate: np.ndarray
     efficiency: np.ndarray
+    rank: np.ndarray
     ready: np.ndarray
     machine_price: np.ndarray
     priority: np.ndarray
@@ -93,7 +94,8 @@ def make_setting(fleets: int, seed: int = 1) -> Setting:
     """Fleets of twelve generations at a quarter as many sites in fifty nations."""
     draw = np.random.default_rng(seed)
     sites = max(fleets // FLEETS_PER_SITE, 1)
-    efficiency = np.geomspace(13.5, 90.0, GENERATIONS)[draw.integers(0, GENERATIONS, fleets)]
+    rank = draw.integers(0, GENERATIONS, fleets)
+    efficiency = np.geomspace(13.5, 90.0, GENERATIONS)[rank]
     site = draw.integers(0, sites, fleets).astype(np.int32)
     site[draw.random(fleets) < STORED_SHARE] = -1
     hashrate = draw.lognormal(8.0, 1.0, fleets)
@@ -110,6 +112,7 @@ def make_setting(fleets: int, seed: int = 1) -> Setting:
         home=np.where(placed, terms.nation[site], draw.integers(0, NATIONS, fleets)),
         hashrate=hashrate,
         efficiency=efficiency,
+        rank=rank,
         ready=draw.random(fleets) < 0.97,
         machine_price=200.0 / efficiency,
         priority=draw.random(fleets),
@@ -166,7 +169,7 @@ def move_terms() -> seats.MoveTerms:
 
 def seat(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """Group the fleets by site, most efficient first."""
-    return seat_order(setting.site, setting.efficiency, setting.sites)
+    return seat_order(setting.site, setting.rank, setting.sites)
 
 
 def switch(setting: Setting, seating: tuple[np.ndarray, np.ndarray]) -> Day:

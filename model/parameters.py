@@ -134,6 +134,9 @@ class Machines(Section):
     pricing_power: float = number(
         0.6, 0, 1, "psi: share of a machine's present value the maker asks"
     )
+    stock_wanted_months: float = number(
+        1.0, 0.05, 6, "unsold machines, in months of output, above which the maker cuts prices"
+    )
     discount_size_exponent: float = number(0.04, 0, 1, "phi: order-size discount")
     discount_most: float = number(0.30, 0, 0.95, "largest order-size discount")
     reference_power_price_usd_mwh: float = number(

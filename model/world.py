@@ -81,6 +81,7 @@ class World(mesa.Model):
         self.prices = inputs.price_path(case, self.atlas, self.streams)
         self.fees = inputs.transaction_fees(case, self.atlas, self.streams)
         self.generations = inputs.generations(case, self.atlas)
+        self.efficiency_rank = np.unique(self.generations.efficiency_j_th, return_inverse=True)[1]
         self.first_mix, self.first_idle = inputs.first_machines(case, self.atlas, self.generations)
         self.first_shares, self.seasonal_peak = inputs.first_shares(case, self.atlas)
         self.potential_mw = inputs.potentials_mw(case, self.atlas)
@@ -206,7 +207,7 @@ class World(mesa.Model):
         """Bring the seating up to date after fleets have moved."""
         fleets, sites = self.fleets, self.sites
         site = np.where(fleets.alive, fleets["site"], -1)
-        self.seating = seat_order(site, fleets["efficiency"], sites.size)
+        self.seating = seat_order(site, self.efficiency_rank[fleets["generation"]], sites.size)
         megawatts = Fleet.power_mw(fleets)
         used = (site >= 0) & (fleets["leaves_on"] == np.iinfo(np.int32).max)
         for column, row, counted in (

@@ -138,6 +138,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def _prepare_worker() -> None:
     """One numba thread a process; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["NUMBA_NUM_THREADS"] = "1"
     if "numba" in sys.modules:
+        # The variable is read at import; changing it afterwards makes numba refuse to compile.
         sys.modules["numba"].set_num_threads(1)
+    else:
+        os.environ["NUMBA_NUM_THREADS"] = "1"

@@ -105,6 +105,8 @@ def _fill(quantity: Floats, inside: np.ndarray, marginal: np.ndarray, traded: fl
     """Everything inside the margin, and the rest of what is traded pro rata at the margin."""
     filled = np.where(inside, quantity, 0.0)
     at_margin = quantity[marginal].sum()
+    if at_margin <= 0.0:  # bids of nothing at the margin
+        return filled
     share = min(max((traded - filled.sum()) / at_margin, 0.0), 1.0)
     filled[marginal] = quantity[marginal] * share
     return filled
