@@ -144,7 +144,8 @@ def check_solvency(world: World) -> None:
     """Daily: distress, restructuring and liquidation."""
     miners = world.miners
     short = miners["cash"] < 60.0 * miners["overhead_usd_day"]
-    if not world.case.firms.bankruptcy or not (short | (miners["status"] > 0)).any():
+    troubled = short | (miners["status"] == 1) | (miners["status"] == 2)
+    if not world.case.firms.bankruptcy or not troubled.any():
         return
     key = world.streams.key("solvency")
     room = finance.credit_room_usd(credit_limit(world), miners["debt"])

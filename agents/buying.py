@@ -113,7 +113,7 @@ def catalogue(world: World, on_sale: np.ndarray) -> market.Catalogue:
     return market.Catalogue(
         rows.astype(np.int64),
         world.generations.efficiency_j_th[rows],
-        world.list_prices()[rows],
+        world.list_prices(rows),
         world.generations.cost_usd_th[rows],
     )
 

@@ -734,8 +734,10 @@ class Population(RowSet):
         valid until agents are next added, which may move the columns.
         """
         if isinstance(item, str):
-            self._column(item)
-            return self._arrays[item][: self._size]
+            array = self._arrays.get(item)
+            if array is None:
+                raise UnknownColumnError(self._agent_type, item)
+            return array[: self._size]
         if isinstance(item, slice):
             return self.to_list()[item]
         if not 0 <= item < self._size or not self._alive[item]:

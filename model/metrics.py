@@ -23,8 +23,11 @@ _NORMAL_95 = 1.959963984540054
 
 def normalised(sizes: Floats) -> Floats:
     """Sizes as shares of their total; zeros if the total is zero."""
-    sizes = np.nan_to_num(np.asarray(sizes, np.float64), nan=0.0)
+    sizes = np.asarray(sizes, np.float64)
     total = sizes.sum()
+    if np.isnan(total):
+        sizes = np.where(np.isnan(sizes), 0.0, sizes)
+        total = sizes.sum()
     return sizes / total if total > 0.0 else np.zeros_like(sizes)
 
 

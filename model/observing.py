@@ -119,7 +119,8 @@ def market_row(world: World) -> dict[str, float]:
         world.first_ordinal + world.day,
         last_value_j_th=getattr(world, "cambridge", 100.0),
     )
-    newest = int(np.argmax(np.where(world.output_weights > 0, world.generations.shipping, -1)))
+    weights = world.output_weights
+    newest = int(np.argmax(np.where(weights > 0, world.generations.shipping, -1)))
     return {
         "price_usd": world.price_usd,
         "hashrate_ehs": world.hashrate_ths / 1e6,
@@ -128,7 +129,7 @@ def market_row(world: World) -> dict[str, float]:
         "hashprice_usd_ph_day": world.hashprice * 1e3,
         "fees_btc": world.blocks.fees_sat / 1e8,
         "efficiency_cambridge_j_th": world.cambridge,
-        "asic_price_usd_th": float(world.list_prices()[newest]),
+        "asic_price_usd_th": float(world.list_prices(np.array([newest]))[0]),
         "orphan_rate": world.chain.stale_chance,
         "tobin_q": float(world.makers["tobin_q"][0]),
         "machine_output_mw": world.output_mw,

@@ -37,7 +37,7 @@ ACCOUNTS = (
     "lenders", "shareholders", "endowment", "traders",
 )  # fmt: skip
 MOST_DECLINE_MONTH = 0.05
-CLEARANCE_MARGIN = -0.8  # unsold machines go for as little as a fifth of what they cost to make
+CLEARANCE_COST = 0.2  # unsold machines go for as little as a fifth of what they cost to make
 LEAST_STOCK_THS = 100.0
 LOT = 0.25  # of a row of sites
 
@@ -388,24 +388,22 @@ class World(mesa.Model):
             self.decline,
         )
 
-    def list_prices(self) -> np.ndarray:
-        """What the maker asks for each generation, USD/TH; what lies in stock is cleared."""
-        fresh = self._list_prices(self.case.machines.least_margin)
-        stale = self.book.inventory > 0.5 * np.maximum(self.book.built, LEAST_STOCK_THS)
-        return np.where(stale, self._list_prices(CLEARANCE_MARGIN), fresh)
-
-    def _list_prices(self, least_margin: float) -> np.ndarray:
-        rule = self.case.machines
-        return maker.list_price(
+    def list_prices(self, rows: np.ndarray) -> np.ndarray:
+        """What the maker asks for some generations, USD/TH; what lies in stock is cleared."""
+        rule, built = self.case.machines, self.book.built[rows]
+        stale = self.book.inventory[rows] > 0.5 * np.maximum(built, LEAST_STOCK_THS)
+        cost = self.generations.cost_usd_th[rows]
+        asked = maker.list_price(
             self.hashprice,
             self.decline,
-            self.generations.efficiency_j_th,
-            self.generations.cost_usd_th,
+            self.generations.efficiency_j_th[rows],
+            np.where(stale, CLEARANCE_COST * cost, cost),
             float(self.makers["pricing_power"][0]),
             rule.reference_power_price_usd_mwh,
-            least_margin,
+            rule.least_margin,
             rule.discount_rate_month,
         )
+        return np.asarray(asked)
 
     def place_prices_by_season(self) -> tuple[np.ndarray, np.ndarray]:
         """Delivered price of existing sites at each place, wet and dry, USD/MWh."""
