@@ -13,7 +13,8 @@ from model.units import HOURS_PER_YEAR
 if TYPE_CHECKING:
     from model.world import World
 
-YEAR_OF_MONTHS = 12.0
+MONTHS_PER_YEAR = 12.0
+LARGE_MW = 100.0
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
 ROW_GROWTH = 1.3  # rows of new sites are coarser once the world is so much larger
@@ -36,14 +37,17 @@ def develop_sites(world: World) -> None:
     """Start a month's new sites, and hand over large ones that AI bidders win."""
     energy = world.case.energy
     existing = built_mw(world)
+    world.nations["large_room"] += (
+        energy.large_grid_growth_yr / MONTHS_PER_YEAR * large_potential(world)
+    )
     # Rows grow with the world, so that their number does not.
     grain = existing.sum() / world.case.start.sites
     world.block_mw = grain if grain > ROW_GROWTH * world.block_mw else world.block_mw
     growth = energy.site_growth_month * profit_signal(world) * scarcity(world)
     amount = growth * existing.sum() * cell_shares(world, existing)
     amount = within_limits(world, amount, existing)
-    world.places["recent"] *= 1.0 - 1.0 / YEAR_OF_MONTHS
-    np.add.at(world.places["recent"], world.cells.place, amount / YEAR_OF_MONTHS)
+    world.places["recent"] *= 1.0 - 1.0 / MONTHS_PER_YEAR
+    np.add.at(world.places["recent"], world.cells.place, amount / MONTHS_PER_YEAR)
     rows = start_sites(world, amount, existing, world.day + lead_days(world))
     offer_to_computation(world, rows)
 
@@ -124,11 +128,39 @@ def start_sites(
     sizes = draw_sizes(world, np.arange(amount.size), draw)
     by_place = np.bincount(world.cells.place, weights=existing, minlength=world.places.size)
     largest = np.maximum(LARGEST_OF_PLACE * by_place, SMALLEST_CLUSTER_MW)[world.cells.place]
-    sizes = np.minimum(sizes, largest)
+    sizes = ration_large(world, np.minimum(sizes, largest))
     capacity = np.maximum(np.maximum(sizes, world.block_mw), amount)
     begun = draw.random(amount.size) < amount / np.maximum(capacity, 1e-12)
     cells = np.flatnonzero(begun & (amount > 0.0))
+    spend_large(world, cells, sizes[cells], capacity[cells])
     return add_sites(world, cells, capacity[cells], sizes[cells], energised_on[cells])
+
+
+def large_potential(world: World) -> np.ndarray:
+    """Potential of grid sites of 100 MW and more by nation, MW."""
+    types, cells = world.types, world.cells
+    above = np.zeros(len(types))
+    for kind in np.flatnonzero(types.on_grid & (types.size_max_mw > LARGE_MW)):
+        ends = types.alpha[kind], types.size_min_mw[kind], types.size_max_mw[kind]
+        above[kind] = 1.0 - electricity.capacity_share_below(LARGE_MW, *ends)
+    nation = world.places["nation"][cells.place]
+    weights = world.potential_mw * above[cells.type]
+    return np.bincount(nation, weights=weights, minlength=world.nations.size)
+
+
+def ration_large(world: World, sizes: np.ndarray) -> np.ndarray:
+    """Keep new grid sites below 100 MW where the nation's grid has no room for larger ones."""
+    nation = world.places["nation"][world.cells.place]
+    grid = world.types.on_grid[world.cells.type]
+    refused = grid & (sizes >= LARGE_MW) & (world.nations["large_room"][nation] < sizes)
+    return np.where(refused, 0.99 * LARGE_MW, sizes)
+
+
+def spend_large(world: World, cells: np.ndarray, sizes: np.ndarray, capacity: np.ndarray) -> None:
+    """Take large grid sites off their nation's room."""
+    large = world.types.on_grid[world.cells.type[cells]] & (sizes >= LARGE_MW)
+    nation = world.places["nation"][world.cells.place[cells]]
+    np.subtract.at(world.nations["large_room"], nation[large], capacity[large])
 
 
 def draw_sizes(world: World, cells: np.ndarray, draw: np.random.Generator) -> np.ndarray:
@@ -233,6 +265,7 @@ def built_by_place(world: World) -> np.ndarray:
 def prime(world: World) -> None:
     """Projects in hand on the first day: sites that come on line in the months ahead."""
     rate = world.case.start.site_pipeline_month
+    world.nations["large_room"] = world.case.energy.large_grid_growth_yr * large_potential(world)
     existing = built_mw(world)
     world.places["recent"] = (
         np.bincount(world.cells.place, weights=existing, minlength=world.places.size) * rate

@@ -18,7 +18,7 @@ class Nation(RowAgent):
     grid_co2 = Column("t/MWh", doc="carbon intensity of grid power")
     large_ai = Column("1", dtype=np.bool_, default=False, doc="has AI bidders for large sites")
     ai_backlog = Column("MW", doc="computation that waits for a site")
-    import_duty = Column("1", doc="duty on machines, share of their value")
+    large_room = Column("MW", doc="grid sites of 100 MW and more that may still be started")
     hashrate = Column("TH/s", doc="running on average today, by site")
 
     @columnar

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numba
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.markets import hardware, maker, seats
+from model.markets import hardware, maker, orders, seats
 from model.streams import Streams
 
 KEY = Streams(1).key("test")
@@ -97,6 +96,27 @@ def test_a_seat_is_worth_the_present_value_of_its_margins(
     cost = hardware.power_cost_usd_ths_day((power + upkeep + 0.5) * 1.1, efficiency)
     expected = duty * hardware.present_value(hashprice * (1 - tax), decline, cost, months, rate)
     assert value == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(
+    hashprice=st.floats(0.001, 1.0),
+    decline=st.floats(0.0, 0.05),
+    power=st.one_of(st.just(0.0), st.floats(1.0, 150.0)),
+    efficiency=st.floats(5.0, 200.0),
+    tax=st.floats(0.0, 0.9),
+    hazard=st.floats(0.0, 0.05),
+    months=st.integers(1, 60),
+)
+def test_the_table_for_many_looks_holds_the_same_worth(
+    hashprice, decline, power, efficiency, tax, hazard, months
+):
+    terms = site_terms([1, 0], power_price=power, revenue_tax=tax, hazard=hazard, duty=0.9)
+    expects = outlook(hashprice, decline, months)
+    table = seats.worth_of_seats(terms, expects, 2, seats.RATE_OF_MOVES)
+    looked_up = seats._look_up(table, 0, efficiency, np.log(efficiency))
+    value = seats.seat_value(terms, 0, efficiency, expects, seats.RATE_OF_MOVES)
+    assert looked_up == pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
 # --- admission -------------------------------------------------------------------------------
@@ -216,123 +236,129 @@ def test_what_one_fleet_wants_depends_on_no_other_and_on_no_thread():
     most=st.floats(0.0, 0.9),
 )
 def test_the_discount_of_an_order_is_the_makers(price, cost, order_mw, exponent, most):
-    paid = seats.discounted(price, cost, order_mw, exponent, most)
+    paid = orders.discounted(price, cost, order_mw, exponent, most)
     asked = maker.order_price(price, min(cost, price), order_mw, exponent, most)
     assert paid == pytest.approx(float(asked), rel=1e-12)
-    assert seats.REFERENCE_ORDER_MW == maker.RETAIL_ORDER_MW
+    assert orders.REFERENCE_ORDER_MW == maker.RETAIL_ORDER_MW
 
 
-GOODS = seats.Catalogue(
+GOODS = orders.Catalogue(
     np.array([4, 5]), np.array([30.0, 50.0]), np.array([40.0, 25.0]), np.array([20.0, 15.0])
 )
 POWER = np.array([60.0, 35.0, 50.0])
 INFRA_USD_MW = 350e3
+SEAT_MW = 20.0
 
 
-def buy_terms(temperature: float) -> seats.BuyTerms:
+def buy_terms(temperature: float) -> orders.BuyTerms:
     """Firms that look at many offers, all at home."""
     usual = {
         "offers": 24, "most_offers": 24, "temperature": temperature, "home_bias": 1.0,
         "size_exponent": 0.04, "discount_most": 0.3, "relocation_usd_mw": 90e3,
     }  # fmt: skip
-    return seats.BuyTerms(**{name: usual.get(name, 0.0) for name in seats.BuyTerms._fields})
+    return orders.BuyTerms(**{name: usual.get(name, 0.0) for name in orders.BuyTerms._fields})
 
 
 def order(
-    buyers: np.ndarray,
+    count: int,
     budget: float,
     *,
     temperature: float = 1e-9,
-    fleets: tuple[list[int], list[float], list[float]] | None = None,
+    fleets: tuple[list[int], list[float], list[float]] = ([], [], []),
     hashprice: float = 0.2,
-    vacant: Any = (20.0, 20.0, 20.0),
+    vacant_mw: float = SEAT_MW,
 ) -> tuple[np.ndarray, ...]:
-    """Orders of firms of nation 0 among three vacant sites; `fleets` belong to firm 0."""
-    firms = int(buyers.max()) + 1
-    site, hashrate, efficiency = fleets or ([], [], [])
-    first = np.full(firms + 1, len(site), dtype=np.int64)
+    """Orders of firms of nation 0 for seats at three sites; `fleets` belong to the first firm."""
+    vacant, old = np.full(3, vacant_mw), len(fleets[0])
+    first = np.full(count + 1, old, dtype=np.int64)
     first[0] = 0
-    columns = (
-        KEY, 3, buyers, np.zeros(firms, dtype=np.int64), np.full(firms, budget),
-        np.zeros(firms), np.full(firms, 0.01), first, np.arange(len(site)),
-        np.array(site, dtype=np.int32), np.array(hashrate, dtype=np.float64),
-        np.array(efficiency, dtype=np.float64),
-        vacancies([0, 0, 0], vacant, 1), np.array(vacant, dtype=np.float64),
-        site_terms([0, 0, 0], power_price=POWER, infra=INFRA_USD_MW), GOODS,
-        outlook(hashprice, 0.02, 48), buy_terms(temperature),
+    return orders.propose_orders(
+        orders.Draws(KEY, 3),
+        orders.Firms(
+            np.arange(count), np.zeros(count, dtype=np.int64), np.full(count, budget),
+            np.zeros(count), np.full(count, 0.01),
+        ),
+        orders.Holdings(
+            first, np.arange(old), np.array(fleets[0], dtype=np.int32),
+            np.array(fleets[1], dtype=np.float64), np.array(fleets[2], dtype=np.float64),
+        ),
+        vacancies([0, 0, 0], vacant, 1), vacant,
+        site_terms([0, 0, 0], power_price=POWER, infra=INFRA_USD_MW),
+        GOODS, outlook(hashprice, 0.02, 48), buy_terms(temperature),
     )  # fmt: skip
-    assert len(columns) == len(inspect.signature(seats.propose_orders.py_func).parameters)
-    return seats.propose_orders(*columns)
+
+
+def capital(item: int, budget: float) -> float:
+    """Machine and infrastructure of 1 TH/s at a vacant seat, USD."""
+    watt = GOODS.efficiency[item] * 1e-6
+    size = min(budget / GOODS.price[item] * watt, SEAT_MW)
+    paid = float(maker.order_price(GOODS.price[item], GOODS.cost[item], size, 0.04, 0.3))
+    return paid + INFRA_USD_MW * watt
 
 
 def worth(site: int, item: int, budget: float) -> float:
-    """Net present value over capital of a machine at a vacant site, from closed forms."""
-    watt = GOODS.efficiency[item] * 1e-6
-    size = min(budget / GOODS.price[item] * watt, 20.0)
-    paid = float(maker.order_price(GOODS.price[item], GOODS.cost[item], size, 0.04, 0.3))
-    capital = paid + INFRA_USD_MW * watt
+    """Net present value over capital of a machine at a vacant seat, from closed forms."""
     cost = hardware.power_cost_usd_ths_day(POWER[site] + 0.5, GOODS.efficiency[item])
     value = float(hardware.present_value(0.2, 0.02, cost, 48, 0.01))
-    return (value - capital) / capital
+    return value / capital(item, budget) - 1.0
+
+
+def spent(item: np.ndarray, hashrate: np.ndarray, budget: float) -> np.ndarray:
+    """USD that each firm's orders come to."""
+    price = np.array([capital(kind, budget) for kind in range(2)])
+    return (price[item] * hashrate).sum(axis=1)
 
 
 def test_a_small_buyer_takes_the_best_seat_and_machine():
     budget = 1e5
-    site, item, hashrate, spend, replaced = order(np.array([0]), budget)
-    best = max(
-        ((at, kind) for at in range(3) for kind in range(2)), key=lambda c: worth(*c, budget)
-    )
+    site, item, hashrate, replaced = order(1, budget)
+    choices = [(at, kind) for at in range(3) for kind in range(2)]
+    best = max(choices, key=lambda choice: worth(*choice, budget))
     funded = np.flatnonzero(site[0] >= 0)
     assert funded.size == 1
     assert (site[0, funded[0]], item[0, funded[0]]) == best
     assert (replaced == -1).all()
-    assert spend.sum() == pytest.approx(budget)
-    watt = GOODS.efficiency[best[1]] * 1e-6
-    paid = maker.order_price(
-        GOODS.price[best[1]], GOODS.cost[best[1]], budget / GOODS.price[best[1]] * watt, 0.04, 0.3
-    )
-    assert hashrate.sum() == pytest.approx(budget / (float(paid) + INFRA_USD_MW * watt))
+    assert spent(item, hashrate, budget) == pytest.approx(budget)
 
 
 def test_a_large_buyer_goes_down_its_ranking_within_its_budget_and_the_seats():
     budget = 1e9
-    site, item, hashrate, spend, _ = order(np.array([0]), budget)
+    site, item, hashrate, _ = order(1, budget)
     funded = np.flatnonzero(site[0] >= 0)
     assert set(site[0, funded]) == {0, 1, 2}
-    assert spend.sum() <= budget * (1 + 1e-12)
-    assert (hashrate[0] * GOODS.efficiency[item[0]] * 1e-6 <= 20.0 * (1 + 1e-12)).all()
-    # Offers are looked at one by one; of each seat the best machine is wanted.
+    assert spent(item, hashrate, budget)[0] <= budget * (1 + 1e-12)
+    assert (hashrate[0] * GOODS.efficiency[item[0]] * 1e-6 <= SEAT_MW * (1 + 1e-12)).all()
+    # Of each seat looked at, the best machine is wanted.
     for look in funded:
         at, kind = int(site[0, look]), int(item[0, look])
         assert worth(at, kind, budget) == max(worth(at, other, budget) for other in range(2))
 
 
 def test_nobody_orders_what_does_not_pay():
-    site, _, hashrate, spend, _ = order(np.arange(20), 1e6, hashprice=0.01)
+    site, _, hashrate, _ = order(20, 1e6, hashprice=0.01)
     assert (site == -1).all()
-    assert hashrate.sum() == spend.sum() == 0.0
+    assert hashrate.sum() == 0.0
 
 
 def test_an_old_fleet_makes_room_only_for_clearly_better_machines():
-    full = (0.0, 0.0, 0.0)
     old = ([1, 2], [1e5, 1e5], [98.0, 32.0])
-    site, item, hashrate, _, replaced = order(np.array([0]), 1e9, fleets=old, vacant=full)
-    taken = replaced[0][site[0] >= 0]
-    assert set(taken) == {0}
-    assert set(site[0][site[0] >= 0]) == {1}
+    site, item, hashrate, replaced = order(1, 1e9, fleets=old, vacant_mw=0.0)
+    ordered = site[0] >= 0
+    assert set(replaced[0][ordered]) == {0}
+    assert set(site[0][ordered]) == {1}
     # No more than the seats of the old fleet hold.
     watts = hashrate[0] * GOODS.efficiency[item[0]]
     assert watts.max() <= 1e5 * 98.0 * (1 + 1e-12)
 
 
 def test_noise_makes_buyers_differ_and_threads_do_not():
-    buyers, results = np.arange(300), []
-    for count in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
-        numba.set_num_threads(count)
-        result = order(buyers, 2e5, temperature=2.0)
+    count, budget, results = 300, 2e5, []
+    for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+        numba.set_num_threads(threads)
+        result = order(count, budget, temperature=2.0)
         results.append(b"".join(part.tobytes() for part in result))
     assert results[0] == results[1]
-    site, _, _, spend, _ = result
-    first = np.array([site[firm, np.argmax(spend[firm])] for firm in buyers])
+    site, item, hashrate, _ = result
+    first = site[np.arange(count), np.argmax(hashrate, axis=1)]
     assert set(first) >= {0, 1, 2}
-    assert (spend.sum(axis=1) <= 2e5 * (1 + 1e-12)).all()
+    assert (spent(item, hashrate, budget) <= budget * (1 + 1e-12)).all()
