@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.building import built_by_place
-from agents.fleet import NEVER
 from agents.miner import PUBLIC, Miner
 from agents.moving import scrap
 from model.markets import costs, finance
@@ -202,11 +201,10 @@ def liquidate(world: World, failed: np.ndarray) -> None:
     sold = (buyer >= 0) & able[buyer]
     world.pay(buyer[sold], bill[sold], "lenders")
     fleets["miner"][rows[sold]] = buyer[sold]
-    fleets["leaves_on"][rows[sold]] = NEVER
     unsold = rows[~sold]
-    close_books(world, failed)
     # What no firm can pay for goes to the highest bidder outside: as scrap.
     scrap(world, unsold, np.ones(unsold.size))
+    close_books(world, failed)
     for row in failed:
         world.tell(
             "bankruptcy", world.firm_name(row), f"{miners['power_mw'][row]:.1f} MW liquidated"

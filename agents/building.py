@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agents.nation import Nation
 from agents.site import AI, MINERS, Site
 from model.markets import compute, electricity
 from model.units import HOURS_PER_YEAR
@@ -275,3 +276,10 @@ def prime(world: World) -> None:
         share = cell_shares(world, existing) * (lead >= month * 30)
         amount = within_limits(world, rate * existing.sum() * share, existing)
         start_sites(world, amount, existing, np.full(len(world.cells), month * 30))
+
+
+def grow_backlog(world: World) -> None:
+    """Monthly: demand for computation grows by its yearly rate, once there is any."""
+    terms = world.case.compute
+    if world.today >= terms.from_date:
+        Nation.grow_backlog(world.nations, (1.0 + terms.backlog_growth_yr) ** (1 / 12) - 1.0)

@@ -21,7 +21,8 @@ LOOKS = 2  # seats a buyer of used machines looks at in a month
 
 def trade_used(world: World) -> None:
     """A call auction for each generation; bidders hold vacant seats, askers hold machines."""
-    if not (world.case.machines.used_market and world.case.firms.entry):
+    firms = world.case.firms
+    if not (world.case.machines.used_market and firms.entry and firms.relocation):
         return
     bidder, site, room_mw, money = bidders(world)
     if bidder.size == 0:
@@ -51,10 +52,12 @@ def bidders(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     site = np.array(found, dtype=np.int64)
     bidder = np.tile(firms, LOOKS)
     seen = site >= 0
-    # A seat that several firms look at is shared between them beforehand.
     site, bidder = site[seen], bidder[seen]
-    crowd = np.maximum(np.bincount(site, minlength=sites.size), 1)
-    return bidder, site, vacant[site] / crowd[site], money[bidder] / LOOKS
+    # Of several firms that look at a seat, one bids for it.
+    lot = world.streams.generator("used bidders").permutation(site.size)
+    lot = lot[np.unique(site[lot], return_index=True)[1]]
+    site, bidder = site[lot], bidder[lot]
+    return bidder, site, vacant[site], money[bidder] / LOOKS
 
 
 def offers(world: World) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +108,8 @@ def clear(
     bid = used.used_bid(value, rule.used_freight_usd_th + moving)
     room = room_mw * 1e6 / (efficiency * world.terms.pue[site])
     quantity = np.minimum(room, money / np.maximum(bid, rule.scrap_usd_th))
-    quantity = np.where(bid > rule.scrap_usd_th, quantity, 0.0)
+    least = world.least_lot_mw * 1e6 / efficiency
+    quantity = np.where((bid > rule.scrap_usd_th) & (quantity >= least), quantity, 0.0)
     price, bought, sold = used.call_auction(bid, quantity, kept[asks], fleets["hashrate"][asks])
     if not np.isfinite(price):
         return
@@ -128,10 +132,6 @@ def hand_over(
     fleets = world.fleets
     sellers, buyers = np.flatnonzero(sold > 0), np.flatnonzero(bought > 0)
     lots = buying.pour(sold[sellers], bought[buyers])
-    least = world.least_lot_mw * 1e6 / float(fleets["efficiency"][asks[0]])
-    lots = [lot for lot in lots if lot[2] > least]
-    if not lots:
-        return
     rows = asks[sellers[[seller for seller, _, _ in lots]]]
     winners = buyers[[buyer for _, buyer, _ in lots]]
     amount = np.array([quantity for _, _, quantity in lots])

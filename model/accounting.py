@@ -45,24 +45,28 @@ def endow(world: World) -> None:
     world.count_seats()
     Site.supply_power(world.sites, 0, world.wet, world.places["available"][world.sites["place"]])
     world.hashprice = world.chain.hashprice(world.price_usd, world.fees_btc)
-    match_hashrate(world)
     world.hashrate_ths = world.case.start.hashrate_ehs * 1e6
     world.used_price = np.full(len(world.generations), world.case.machines.scrap_usd_th)
     observing.price_used(world)
-    banking.measure_firms(world)
+    match_hashrate(world)
     fund(world)
     fill_pipeline(world)
 
 
 def match_hashrate(world: World) -> None:
     """Scale the installed machines so that those that run add up to the observed hashrate."""
-    for _ in range(3):
+    for _ in range(30):
+        world.run_machines()
+        banking.measure_firms(world)
         world.run_machines()
         factor = world.case.start.hashrate_ehs * 1e6 / max(world.hashrate_ths, 1e-9)
         factor = float(np.clip(factor, 0.8, 1.25))
         world.fleets["hashrate"] *= factor
         world.book.produced *= factor
+        world.book.scrapped *= factor
         world.count_seats()
+        if abs(factor - 1.0) < 1e-9:
+            break
 
 
 def fund(world: World) -> None:
@@ -148,7 +152,8 @@ def check_laws(world: World) -> None:
     ledger.check_money(
         0.0, world.accounts.total_usd(world.miners["cash"]), world.accounts.moved_usd
     )
-    ledger.check_shares(world.nation_shares)
+    if world.nation_shares.any():
+        ledger.check_shares(world.nation_shares)
 
 
 def check_machines(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.building import add_sites, draw_sizes
-from agents.buying import pour
+from agents.buying import carve, pour
 from agents.miner import HOME, PRIVATE, PUBLIC, STATE
 from model.markets import electricity
 
@@ -255,8 +255,12 @@ def pair_seasons(world: World) -> None:
     movers, need = movers[by_price], need[by_price]
     cheap = np.argsort(price[there], kind="stable")
     there, spare = there[cheap], spare[cheap]
-    seat = np.searchsorted(np.cumsum(spare), np.cumsum(need) - 0.5 * need)
-    fleets["second_site"][movers] = there[np.minimum(seat, there.size - 1)]
+    lots = pour(np.append(need, max(spare.sum() - need.sum(), 0.0)), spare)
+    lots = [lot for lot in lots if lot[0] < need.size]
+    owner, seat = (np.array([lot[k] for lot in lots], dtype=np.int64) for k in (0, 1))
+    share = np.array([lot[2] for lot in lots]) / need[owner]
+    movers = carve(world, movers[owner], share * fleets["hashrate"][movers[owner]])
+    fleets["second_site"][movers] = there[seat]
     # Where the second seat is cheaper today already, it is the first.
     here, there = fleets["site"][movers], fleets["second_site"][movers]
     swap = movers[sites["generation_wet"][there] + sites["transmission"][there] < price[here]] \

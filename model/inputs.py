@@ -10,7 +10,7 @@ from model import geography
 from model.atlas import Atlas
 from model.chain.fees import TransactionFees, fees_per_block_btc
 from model.markets import hardware, price
-from model.scenario import Scenario
+from model.scenario import Scenario, ScenarioError
 from model.streams import Streams
 from model.units import BLOCKS_PER_DAY, SATOSHI_PER_COIN
 
@@ -193,7 +193,8 @@ def tilted(mix: np.ndarray, efficiency: np.ndarray, mean: float) -> np.ndarray:
     """
     present = efficiency[mix > 0]
     if not present.min() <= mean <= present.max():
-        raise ValueError(f"no mix of machines from {present.min()} to {present.max()} has {mean}")
+        allowed = f"0, or a mean of {present.min():g} to {present.max():g} J/TH"
+        raise ScenarioError("start.mean_efficiency_j_th", mean, allowed)
     low, high = -1.0, 1.0
     for _ in range(100):
         middle = 0.5 * (low + high)

@@ -11,7 +11,7 @@ import numpy as np
 from model.events import Event
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Law:
     """What binds at each place, one array entry a place.
 
@@ -33,6 +33,12 @@ class Law:
     capacity_cap: np.ndarray
     site_cap: np.ndarray
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Law) and all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)
+        )
+
     @classmethod
     def free(cls, places: int) -> Law:
         """No law at all."""
@@ -44,6 +50,8 @@ class Law:
 
 def _ban(law: Law, event: Event, rows: np.ndarray, evasion: float) -> None:
     law.banned[rows] = 1.0 - (1.0 - law.banned[rows]) * (1.0 - event.affected)
+    if event.affected == 0.0:
+        return
     stated = getattr(event, "evasion", None)
     law.evasion[rows] = evasion if stated is None else stated
 

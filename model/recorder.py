@@ -86,6 +86,7 @@ class Recorder:
         self.start = start
         self.columns = tuple(series)
         self.written = 0
+        self.latest: Mapping[str, float] = {}
         self._matrix = np.full((days, len(self.columns)), np.nan)
         self._shares: list[tuple[int, str, tuple[str, ...], NDArray[np.float64]]] = []
         self._events: list[tuple[int, str, str, str]] = []
@@ -106,6 +107,7 @@ class Recorder:
             infinite = self.columns[int(np.argmax(np.isinf(row)))].name
             raise ValueError(f"{infinite} is infinite on day {day}")
         self.written = max(self.written, day + 1)
+        self.latest = values
 
     def share(
         self, day: int, grouping: str, members: Sequence[str], shares: NDArray[np.float64]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -36,6 +37,12 @@ ACCOUNTS = (
     "exchange", "utility", "services", "tax", "manufacturer", "builders", "freight", "scrap",
     "lenders", "shareholders", "endowment", "traders",
 )  # fmt: skip
+# What Mesa's own tools see of a run; the recorder holds everything.
+HEADLINES = (
+    "price_usd", "hashrate_ehs", "difficulty", "hashprice_usd_ph_day", "power_gw",
+    "efficiency_j_th", "asic_price_usd_th", "hhi_nation", "top_nation_share", "share_under_10mw",
+    "share_over_100mw", "share_behind_meter", "share_public_firms", "bankruptcies",
+)  # fmt: skip
 MOST_DECLINE_MONTH = 0.05
 CLEARANCE_COST = 0.2  # unsold machines go for as little as a fifth of what they cost to make
 LEAST_STOCK_THS = 100.0
@@ -68,6 +75,9 @@ class World(mesa.Model):
         first_day.build(self)
         observing.begin(self)
         self._begin_business()
+        self.datacollector = mesa.DataCollector(
+            {name: _latest(name) for name in (*HEADLINES, "day")}
+        )
 
     # Setting up
 
@@ -114,7 +124,7 @@ class World(mesa.Model):
             ai_backlog=np.where(atlas.nations.large_ai, self.case.compute.backlog_mw, 0.0),
         )
         self.places.add(nation=atlas.places.nation, offset=atlas.places.offset_usd_mwh)
-        self.rule_of_law = atlas.nations.rule_of_law
+        self.rule_of_law = self.nations["rule_of_law"]
         self.depth = np.minimum(self.nations["capital_depth"], 1.0)
         self.makers.add(
             capacity_mw=[max(start.fab_capacity_mw_month, start.machine_output_mw_month)],
@@ -131,11 +141,11 @@ class World(mesa.Model):
         self.growth = 0.0
         self.price_usd = float(self.prices[0])
         self.fees_btc = self.fees.next(0, 600.0)
-        self.statutes.changed(self.today)
-        self.law = self.statutes.law()
         self.output_mw = self.case.start.machine_output_mw_month
         self.momentum, self.valuation, self.failures_today = 0.0, 1.0, 0
         self.uptime = np.full(self.miners.size, 1.0)
+        observing.tell_changes(self, self.statutes.changed(self.today) or [])
+        self.enforce()
         accounting.endow(self)
         self.growth = self.case.start.hash_growth_month
 
@@ -175,7 +185,8 @@ class World(mesa.Model):
         changes = self.statutes.changed(self.today)
         if changes is not None:
             observing.tell_changes(self, changes)
-            self.enforce()
+            if self.statutes.law() != self.law:
+                self.enforce()
         banking.suffer_law(self)
 
     def enforce(self) -> None:
@@ -283,6 +294,7 @@ class World(mesa.Model):
     def record(self) -> None:
         """The day's row, the week's shares."""
         observing.record_day(self)
+        self.datacollector.collect(self)
         if self.day % self.case.record.shares_every_days == 0:
             observing.record_shares(self)
 
@@ -464,6 +476,11 @@ class World(mesa.Model):
         return {"class": "O0", "name": "no attack", "base": None, "flags": [], "first_passage": {}}
 
 
+def _latest(name: str) -> Callable[[World], float]:
+    """A reporter of a series' value today, for Mesa's DataCollector."""
+    return lambda world: world.recorder.latest[name] if name != "day" else world.day
+
+
 WEEKLY = (World.count_seats, price_power, moving.change_season, moving.redeploy)
 MONTHLY = (
     World.count_seats,
@@ -478,9 +495,12 @@ MONTHLY = (
     price_power,
     buying.buy_machines,
     trading.trade_used,
+    World.count_seats,
     moving.relocate,
+    World.count_seats,
     moving.reserve_seats,
     accounting.tidy,
     banking.grow_up,
+    building.grow_backlog,
 )
 QUARTERLY = (banking.issue_equity,)

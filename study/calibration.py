@@ -79,8 +79,8 @@ class Parameter(NamedTuple):
 # Site growth, machines and money trade off against one another: the priors, not the data, tell
 # them apart. What only a ban could show is not fitted at all.
 PARAMETERS = (
-    Parameter("energy.site_growth_month", 0.08, 0.03, 0.20, "log", 0.5),
-    Parameter("energy.place_growth_month", 0.20, 0.08, 0.50, "log", 0.5),
+    Parameter("energy.site_growth_month", 0.10, 0.04, 0.25, "log", 0.5),
+    Parameter("energy.place_growth_month", 0.25, 0.10, 0.60, "log", 0.5),
     Parameter("energy.china_growth", 0.3, 0.05, 1.5, "log", 0.7),
     Parameter("energy.momentum", 0.5, 0.1, 0.9, "linear", 0.25),
     Parameter("energy.cost_scale_usd_mwh", 15.0, 5.0, 50.0, "log", 0.6),

@@ -131,7 +131,7 @@ def plan_output(
     """
     expected = expected_hashrate_ths(hashrate_ths, pipeline_ths, rule.retirement_month)
     value_over_cost = tobin_q(
-        hashprice * hashrate_ths / expected,
+        hashprice * (hashrate_ths / expected if expected > 0 else 1.0),
         hashprice_decline_month,
         power_cost_usd_ths_day,
         cost_usd_th,
