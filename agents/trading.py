@@ -16,7 +16,7 @@ from model.streams import uniforms
 if TYPE_CHECKING:
     from model.world import World
 
-LOOKS = 2  # seats a buyer of used machines looks at in a month
+LOOKS = 4  # seats a buyer of used machines looks at in a month
 
 
 def trade_used(world: World) -> None:
@@ -104,7 +104,11 @@ def clear(
     fleets, rule = world.fleets, world.case.machines
     efficiency = float(world.generations.efficiency_j_th[generation])
     value = worth(world, site, np.full(site.size, efficiency))
-    moving = world.case.firms.relocation_abroad_usd_mw * efficiency * 1e-6
+    firms = world.case.firms
+    # Sellers are not known yet: most are of the bidder's nation, the others abroad.
+    freight_usd_mw = firms.home_bias * firms.relocation_home_usd_mw
+    freight_usd_mw += (1.0 - firms.home_bias) * firms.relocation_abroad_usd_mw
+    moving = freight_usd_mw * efficiency * 1e-6
     bid = used.used_bid(value, rule.used_freight_usd_th + moving)
     room = room_mw * 1e6 / (efficiency * world.terms.pue[site])
     quantity = np.minimum(room, money / np.maximum(bid, rule.scrap_usd_th))

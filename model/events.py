@@ -139,10 +139,10 @@ class Duty(Placed):
 
 
 class Cap(Lasting):
-    """A ceiling on the capacity of a place, and on that of each new site."""
+    """A ceiling on the capacity that is added at a place, and on that of each new site."""
 
     kind: Literal["cap"]
-    capacity_mw: float = number(..., 0, 1e7, "most energised capacity of the place")
+    capacity_mw: float = number(..., 0, 1e7, "most capacity added at the place from `date` on")
     site_mw: Annotated[float, Field(ge=0, le=1e6)] | None = text(
         None, "largest new site; no limit if absent"
     )

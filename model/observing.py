@@ -53,7 +53,8 @@ def learn(world: World) -> None:
     weight = world.case.firms.expectation_month
     if world.hashrate_days > 5:
         mean = world.hashrate_sum / world.hashrate_days
-        growth = float(np.clip(np.log(mean / world.month_hashrate), -0.2, 0.2))
+        before, now = max(world.month_hashrate, 1e-9), max(mean, 1e-9)
+        growth = float(np.clip(np.log(now / before), -0.2, 0.2))
         world.growth += weight * (growth - world.growth)
         world.month_hashrate = mean
     world.hashrate_sum, world.hashrate_days = 0.0, 0
@@ -152,7 +153,7 @@ def energy_row(world: World) -> dict[str, float]:
     return {
         "power_gw": total / 24.0 / 1e3,
         "energy_twh_yr": total * DAYS_PER_YEAR / 1e6,
-        "efficiency_j_th": float((ran * fleets["efficiency"]).sum() / max(ran.sum(), 1e-9)),
+        "efficiency_j_th": float((ran * world.joules).sum() / max(ran.sum(), 1e-9)),
         "electricity_share_of_opex": bill / max(bill + float(world.services_bill.sum()), 1e-9),
         "power_cost_usd_mwh": bill / total,
         "co2_mt_yr": float((energy * world.emission_factor()).sum()) * DAYS_PER_YEAR / 1e6,

@@ -150,7 +150,7 @@ class Machines(Section):
     used_horizon_months: int = number(36, 1, 120, "horizon in used-market bids")
     used_freight_usd_th: float = number(0.5, 0, 50, "freight and installation of a used machine")
     used_market: bool = text(True, "monthly call auction of used machines")
-    clocking: bool = text(False, "over- and underclocking outside zero-price hours")
+    clocking: bool = text(False, "over- and underclocking everywhere, not only under the sun")
 
 
 class Energy(Section):
@@ -192,7 +192,6 @@ class Energy(Section):
     dr_credit_share: float = number(
         0.08, 0, 1, "demand-response credit over energy cost, where offered"
     )
-    home_resale: bool = text(True, "home and heat sites sell what they would export")
 
 
 class Solar(Section):

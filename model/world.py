@@ -24,7 +24,7 @@ from model.calendar import Calendar
 from model.chain.chain import Chain
 from model.law import Law, Statutes
 from model.ledger import Accounts
-from model.markets import electricity, hardware, maker, seats
+from model.markets import clocking, electricity, hardware, maker, seats
 from model.markets.dispatch import dispatch, seat_order, tally
 from model.recorder import Recorder
 from model.rewards.shared import shared
@@ -44,6 +44,8 @@ HEADLINES = (
     "share_over_100mw", "share_behind_meter", "share_public_firms", "bankruptcies",
 )  # fmt: skip
 MOST_DECLINE_MONTH = 0.05
+CLOCKABLE_FROM = date(2018, 10, 1)  # older machines have one clock
+LINEAR_POWER = 0.6  # share of a machine's power that grows with the clock, the rest with its cube
 CLEARANCE_COST = 0.2  # unsold machines go for as little as a fifth of what they cost to make
 LEAST_STOCK_THS = 100.0
 LOT = 0.25  # of a row of sites
@@ -92,6 +94,7 @@ class World(mesa.Model):
         self.fees = inputs.transaction_fees(case, self.atlas, self.streams)
         self.generations = inputs.generations(case, self.atlas)
         self.efficiency_rank = np.unique(self.generations.efficiency_j_th, return_inverse=True)[1]
+        self.clockable = self.generations.released >= CLOCKABLE_FROM.toordinal()
         self.first_mix, self.first_idle = inputs.first_machines(case, self.atlas, self.generations)
         self.first_shares, self.seasonal_peak = inputs.first_shares(case, self.atlas)
         self.potential_mw = inputs.potentials_mw(case, self.atlas)
@@ -237,12 +240,12 @@ class World(mesa.Model):
         working = (self.miners["status"] < 3) & (self.miners["halted_until"] < self.day)
         placed = fleets.alive & (fleets["site"] >= 0)
         ready = placed & (fleets["ready_on"] <= self.day) & working[owner]
-        self.effective = fleets["hashrate"] * self.uptime[owner]
+        self.effective, self.joules = self.clock_machines(owner)
         load, self.hashrate_by_hour = dispatch(
             self.seating[0],
             self.seating[1],
             self.effective,
-            fleets["efficiency"],
+            self.joules,
             ready,
             self.hashprice * (1.0 - self.places["revenue_tax"][sites["place"]]),
             sites["power_price"],
@@ -255,7 +258,7 @@ class World(mesa.Model):
         fleets["load"] = load
         Fleet.count_idle_days(fleets, self.day)
         work, power_bill, upkeep, energy, self.site_work = tally(
-            owner, fleets["site"], self.effective, fleets["efficiency"], load,
+            owner, fleets["site"], self.effective, self.joules, load,
             sites["power_price"], sites["upkeep"], sites["pue"], self.miners.size, sites.size,
         )  # fmt: skip
         self.miners["work"], self.miners["power_bill"] = work, power_bill
@@ -264,7 +267,31 @@ class World(mesa.Model):
         self.hashrate_ths = float(self.hashrate_by_hour.mean())
         weights = self.effective * load
         weights = weights if weights.sum() > 0 else fleets["hashrate"] + 1e-9
-        self.mean_efficiency = float(np.average(fleets["efficiency"], weights=weights))
+        self.mean_efficiency = float(np.average(self.joules, weights=weights))
+
+    def clock_machines(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """TH/s in working order and J/TH of each fleet at the clock its owner chooses.
+
+        Clocks are touched where the sun's surplus would else be lost, and everywhere if the
+        scenario says so.
+        """
+        fleets, sites, site = self.fleets, self.sites, self.fleets["site"]
+        effective, joules = fleets["hashrate"] * self.uptime[owner], fleets["efficiency"]
+        free = (site >= 0) & (self.case.machines.clocking | (sites["hourly"][site] >= 0))
+        rows = np.flatnonzero(free & self.clockable[fleets["generation"]])
+        if rows.size == 0:
+            return effective, joules
+        price = sites["power_price"][site[rows]] + self.case.energy.idle_cost_usd_mwh
+        ratio = clocking.margin_ratio(
+            self.hashprice, price * sites["pue"][site[rows]], joules[rows]
+        )
+        # A machine that pays at no clock keeps its own; the dispatch leaves it off.
+        factor = clocking.clock_factor(ratio)
+        factor[factor <= 0.0] = 1.0
+        joules = joules.copy()
+        effective[rows] *= factor
+        joules[rows] *= clocking.clock_power(factor, LINEAR_POWER) / factor
+        return effective, joules
 
     def find_blocks(self) -> None:
         """Blocks of the day and what they pay."""
@@ -493,8 +520,9 @@ MONTHLY = (
     moving.age_machines,
     building.develop_sites,
     price_power,
-    buying.buy_machines,
     trading.trade_used,
+    World.count_seats,
+    buying.buy_machines,
     World.count_seats,
     moving.relocate,
     World.count_seats,
