@@ -24,6 +24,7 @@ FORCED_SALE_HAIRCUT = 0.25
 def settle_day(world: World) -> None:
     """Sell coins, pay the day's bills."""
     miners = world.miners
+    settle_hedges(world)
     bills = miners["power_bill"] + world.services_bill + world.revenue_tax_bill
     price_sat = world.price_usd / SATOSHI_PER_COIN
     sold = Miner.coins_to_sell(miners, bills, price_sat)
@@ -34,6 +35,35 @@ def settle_day(world: World) -> None:
     world.accounts.pay(miners["cash"], everyone, miners["power_bill"], "utility")
     world.accounts.pay(miners["cash"], everyone, world.services_bill, "services")
     world.accounts.pay(miners["cash"], everyone, world.revenue_tax_bill, "tax")
+
+
+def settle_hedges(world: World) -> None:
+    """Add to the power bills what hedged load pays over the day's price, or gets back."""
+    miners, sites = world.miners, world.sites
+    if not (miners["hedged"] > 0).any():
+        return
+    fixed = costs.hedged_price(sites["power_price"], sites["contract_price"], 1.0)
+    paid_over = by_miner(world, sites["energy_mwh"] * (fixed - sites["power_price"]))
+    miners["power_bill"] = np.maximum(miners["power_bill"] + miners["hedged"] * paid_over, 0.0)
+
+
+def choose_hedges(world: World) -> None:
+    """Quarterly: firms with a finance team of their own fix the price of part of their load."""
+    miners, firms = world.miners, world.case.firms
+    size = miners["power_mw"] / miners["multiplicity"]
+    miners["hedged"] = costs.hedge_ratio(size, firms.hedge_share, firms.hedge_least_mw)
+
+
+def by_miner(world: World, site_amounts: np.ndarray) -> np.ndarray:
+    """Amounts of sites divided among the firms there in proportion to what ran, per firm."""
+    if not site_amounts.any():
+        return np.zeros(world.miners.size)
+    fleets = world.fleets
+    ran = (fleets["load"] > 0) & (fleets["site"] >= 0)
+    share = world.effective[ran] * fleets["load"][ran]
+    share = share / np.maximum(world.site_work[fleets["site"][ran]], 1e-12)
+    amounts = share * site_amounts[fleets["site"][ran]]
+    return np.bincount(fleets["miner"][ran], weights=amounts, minlength=world.miners.size)
 
 
 def measure_firms(world: World) -> None:
@@ -135,6 +165,8 @@ def issue_equity(world: World) -> None:
         share_quarter=firms.equity_quarter,
     )
     wanted = np.where((miners["status"] <= 1) & (world.makers["tobin_q"][0] > 1.0), room, 0.0)
+    impact = finance.equity_price_impact(wanted, miners["market_value"])
+    miners["market_value"] *= 1.0 + impact
     proceeds = finance.equity_proceeds_usd(wanted)
     world.accounts.receive(miners["cash"], slice(None), proceeds, "shareholders")
 
@@ -250,13 +282,14 @@ def suffer_law(world: World) -> None:
     key = world.streams.key("hazards")
     halt = finance.event_probability(finance.halt_hazard_yr(world.rule_of_law, firms.halt_yr))
     # A regulator's stop hits firms of some size; nobody hears a household.
-    hit = uniforms(key, 3 * world.day, miners.size) < 0.05 * halt[miners["nation"]]
+    hit = uniforms(key, 3 * world.day, miners.size) < halt[miners["nation"]]
     rows = np.flatnonzero(hit & miners.alive & (miners["status"] < 3) & (miners["power_mw"] > 1.0))
     if rows.size:
         days = finance.uniform_days(uniforms(key, 3 * world.day + 1, miners.size)[rows], 30, 180)
         miners["halted_until"][rows] = world.day + days
         for row in rows:
-            world.tell("halt", world.firm_name(row), "stopped by a regulator")
+            megawatts = miners["power_mw"][row]
+            world.tell("halt", world.firm_name(row), f"{megawatts:.1f} MW stopped by a regulator")
     share = world.nation_shares
     seize = finance.event_probability(
         finance.seizure_hazard_yr(world.rule_of_law, share, firms.seizure_yr)

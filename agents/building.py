@@ -49,7 +49,7 @@ def develop_sites(world: World) -> None:
     amount = within_limits(world, amount, existing)
     world.places["recent"] *= 1.0 - 1.0 / MONTHS_PER_YEAR
     np.add.at(world.places["recent"], world.cells.place, amount / MONTHS_PER_YEAR)
-    rows = start_sites(world, amount, existing, world.day + lead_days(world))
+    rows = start_sites(world, amount, existing)
     offer_to_computation(world, rows)
 
 
@@ -115,16 +115,24 @@ def within_limits(world: World, amount: np.ndarray, existing: np.ndarray) -> np.
     return np.minimum(amount * scale[cells.place], left)
 
 
-def lead_days(world: World) -> np.ndarray:
-    """Days from the start of a site to its first power, per cell."""
-    months = world.cells.lead_months * world.case.energy.lead_time_scale
+def lead_days(world: World, cells: np.ndarray, size_mw: np.ndarray) -> np.ndarray:
+    """Days from the start of sites to their first power."""
+    months = electricity.lead_time_months(
+        world.cells.lead_months[cells],
+        size_mw,
+        world.types.on_grid[world.cells.type[cells]],
+        scale=world.case.energy.lead_time_scale,
+    )
     return np.maximum(np.round(months * 30.44), 1.0).astype(np.int64)
 
 
 def start_sites(
-    world: World, amount: np.ndarray, existing: np.ndarray, energised_on: np.ndarray
+    world: World, amount: np.ndarray, existing: np.ndarray, energised_on: int | None = None
 ) -> np.ndarray:
-    """Begin sites of drawn sizes, as many as make up the amounts on average; returns their rows."""
+    """Begin sites of drawn sizes, as many as make up the amounts on average; returns their rows.
+
+    They have power after their lead time, or from the day given.
+    """
     draw = world.streams.generator("sites")
     sizes = draw_sizes(world, np.arange(amount.size), draw)
     by_place = np.bincount(world.cells.place, weights=existing, minlength=world.places.size)
@@ -134,7 +142,10 @@ def start_sites(
     begun = draw.random(amount.size) < amount / np.maximum(capacity, 1e-12)
     cells = np.flatnonzero(begun & (amount > 0.0))
     spend_large(world, cells, sizes[cells], capacity[cells])
-    return add_sites(world, cells, capacity[cells], sizes[cells], energised_on[cells])
+    ready = world.day + lead_days(world, cells, sizes[cells])
+    if energised_on is not None:
+        ready = np.full(cells.size, energised_on)
+    return add_sites(world, cells, capacity[cells], sizes[cells], ready)
 
 
 def large_potential(world: World) -> np.ndarray:
@@ -271,11 +282,12 @@ def prime(world: World) -> None:
     world.places["recent"] = (
         np.bincount(world.cells.place, weights=existing, minlength=world.places.size) * rate
     )
-    lead = lead_days(world)
+    cells = np.arange(len(world.cells))
+    lead = lead_days(world, cells, world.types.size_min_mw[world.cells.type])
     for month in range(1, int(lead.max() / 30.44) + 1):
         share = cell_shares(world, existing) * (lead >= month * 30)
         amount = within_limits(world, rate * existing.sum() * share, existing)
-        start_sites(world, amount, existing, np.full(len(world.cells), month * 30))
+        start_sites(world, amount, existing, month * 30)
 
 
 def grow_backlog(world: World) -> None:

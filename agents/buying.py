@@ -229,7 +229,7 @@ def in_lots(world: World, goods: market.Catalogue, wanted: Orders, served: Order
 
 def admit(world: World, goods: market.Catalogue, orders: Orders) -> Orders:
     """Give seats in a fair random order; each old fleet makes room once."""
-    chance = world.streams.generator("admission").random(orders.firm.size)
+    chance = world.streams.generator("order admission").random(orders.firm.size)
     need = orders.hashrate * goods.efficiency[orders.item] * 1e-6 * world.terms.pue[orders.site]
     horizon = world.day + round(world.lag_months * DAYS_PER_MONTH)
     vacant = Site.vacant_mw(world.sites, horizon)
@@ -286,7 +286,7 @@ def bill(world: World, goods: market.Catalogue, orders: Orders) -> np.ndarray:
     value = orders.hashrate * paid
     vacant = orders.replaced < 0
     infra = (
-        np.where(vacant, sites["infra"][orders.site], 0.0) * order_mw * sites["pue"][orders.site]
+        np.where(vacant, world.terms.infra[orders.site], 0.0) * order_mw * sites["pue"][orders.site]
     )
     abroad = sites["nation"][orders.site] != world.miners["nation"][orders.firm]
     freight = np.where(abroad, firms.relocation_abroad_usd_mw, 0.0) * order_mw

@@ -27,6 +27,7 @@ class Miner(RowAgent):
     )
     status_until = Column("day", dtype=np.int32, doc="last day of a restructuring")
     halted_until = Column("day", dtype=np.int32, default=-1, doc="last day of a regulator's stop")
+    hedged = Column("1", doc="share of the load at a fixed price")
     holding_share = Column("1", doc="share of new coins kept")
     power_mw = Column("MW", doc="installed site load")
     overhead = Column("USD/MWh", doc="the scale-indifferent expenses at its size")

@@ -165,7 +165,7 @@ def seek_seats(world: World, seeking: np.ndarray) -> None:
     need = (
         fleets["hashrate"][seeking] * fleets["efficiency"][seeking] * 1e-6 * world.terms.pue[target]
     )
-    chance = world.streams.generator("admission").random(goes.size)
+    chance = world.streams.generator("move admission").random(goes.size)
     share = seats.admit(target, need, vacant, chance)
     settle_moves(world, seeking, target, downtime, share)
 

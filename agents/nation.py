@@ -19,6 +19,7 @@ class Nation(RowAgent):
     large_ai = Column("1", dtype=np.bool_, default=False, doc="has AI bidders for large sites")
     ai_backlog = Column("MW", doc="computation that waits for a site")
     large_room = Column("MW", doc="grid sites of 100 MW and more that may still be started")
+    power_shock = Column("1", doc="log of the grid price over its mean")
     hashrate = Column("TH/s", doc="running on average today, by site")
 
     @columnar

@@ -40,6 +40,7 @@ class Site(RowAgent):
     evasion_draw = Column("1", doc="uniform draw that says whether it goes underground")
     offer_draw = Column("1", doc="uniform draw that says whether a bidder outbids miners")
     power_price = Column("USD/MWh", doc="delivered today")
+    contract_price = Column("USD/MWh", doc="delivered at the mean grid price, as contracts fix it")
     available_mw = Column("MW", doc="power there is today")
     used_mw = Column("MW", doc="promised to machines in place, under way or on order")
     reserved_mw = Column("MW", doc="kept for machines away for the season")

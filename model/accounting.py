@@ -108,18 +108,6 @@ def pipeline_ths(world: World) -> np.ndarray:
     return np.asarray(total)
 
 
-def by_miner(world: World, site_amounts: np.ndarray) -> np.ndarray:
-    """Amounts of sites divided among the firms there in proportion to what ran, per firm."""
-    if not site_amounts.any():
-        return np.zeros(world.miners.size)
-    fleets = world.fleets
-    ran = (fleets["load"] > 0) & (fleets["site"] >= 0)
-    share = world.effective[ran] * fleets["load"][ran]
-    share = share / np.maximum(world.site_work[fleets["site"][ran]], 1e-12)
-    amounts = share * site_amounts[fleets["site"][ran]]
-    return np.bincount(fleets["miner"][ran], weights=amounts, minlength=world.miners.size)
-
-
 def monthly_rate(world: World) -> np.ndarray:
     """Cost of capital of each firm a month."""
     firms, miners = world.case.firms, world.miners

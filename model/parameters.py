@@ -184,6 +184,8 @@ class Energy(Section):
     large_grid_growth_yr: float = number(
         0.03, 0, 1, "highest growth of grid sites >= 100 MW a year"
     )
+    price_volatility: float = number(0.08, 0, 1, "standard deviation of log grid prices by nation")
+    price_persistence_month: float = number(0.8, 0, 0.99, "AR(1) coefficient of log grid prices")
     vacancy_wanted: float = number(0.05, 0, 1, "vacant share below which sites are started")
     generation_trend_yr: float = number(-0.015, -0.2, 0.2, "real growth of generation cost a year")
     transmission_trend_yr: float = number(
@@ -272,6 +274,8 @@ class Firms(Section):
         1.0, 0, 10, "multiplies every nation's capital-market depth"
     )
     haircut: float = number(0.5, 0, 1, "debt forgiven on leaving restructuring")
+    hedge_share: float = number(0.5, 0, 1, "share of the load that firms hedge if they can")
+    hedge_least_mw: float = number(30.0, 0, 1e6, "size of a firm with a finance team of its own")
     seizure_yr: float = number(0.08, 0, 5, "seizure hazard where law rules least")
     halt_yr: float = number(0.25, 0, 5, "halt hazard where law rules least")
     bankruptcy: bool = text(True, "firms can fail")

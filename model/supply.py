@@ -42,9 +42,20 @@ def price_power(world: World) -> None:
     heating = heat_credits(world, world.calendar.day_of_year(world.day))
     Site.price_power(sites, world.wet, generation, transmission, charge, heating)
     response = demand_response(world, sites["power_price"])
-    sites["power_price"] = np.maximum(sites["power_price"] - response, 0.0)
+    sites["contract_price"] = np.maximum(sites["power_price"] - response, 0.0)
+    shock = np.exp(world.nations["power_shock"])[sites["nation"]]
+    sites["power_price"] = sites["contract_price"] * np.where(sites["grid"], shock, 1.0)
     follow_sun(world)
     world.power.terms = yearly_terms(world, generation, transmission, charge)
+
+
+def shake_prices(world: World) -> None:
+    """Monthly: grid prices of each nation wander about their mean, AR(1) in the logarithm."""
+    energy, nations = world.case.energy, world.nations
+    draw = world.streams.generator("power prices").standard_normal(nations.size)
+    spread = energy.price_volatility * np.sqrt(1.0 - energy.price_persistence_month**2)
+    nations["power_shock"] *= energy.price_persistence_month
+    nations["power_shock"] += spread * draw
 
 
 def demand_response(world: World, price: np.ndarray) -> np.ndarray:

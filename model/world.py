@@ -31,7 +31,7 @@ from model.rewards.shared import shared
 from model.rewards.solo import solo
 from model.scenario import Scenario, load
 from model.streams import Streams
-from model.supply import PowerOfTheDay, price_power
+from model.supply import PowerOfTheDay, price_power, shake_prices
 
 ACCOUNTS = (
     "exchange", "utility", "services", "tax", "manufacturer", "builders", "freight", "scrap",
@@ -282,8 +282,9 @@ class World(mesa.Model):
         if rows.size == 0:
             return effective, joules
         price = sites["power_price"][site[rows]] + self.case.energy.idle_cost_usd_mwh
+        tax = self.places["revenue_tax"][sites["place"][site[rows]]]
         ratio = clocking.margin_ratio(
-            self.hashprice, price * sites["pue"][site[rows]], joules[rows]
+            self.hashprice * (1.0 - tax), price * sites["pue"][site[rows]], joules[rows]
         )
         # A machine that pays at no clock keeps its own; the dispatch leaves it off.
         factor = clocking.clock_factor(ratio)
@@ -305,7 +306,7 @@ class World(mesa.Model):
         self.market_sat -= self.blocks.fees_sat
         Miner.take_payouts(self.miners, payouts)
         taxed = self.places["revenue_tax"][self.sites["place"]] * self.site_work * self.hashprice
-        self.revenue_tax_bill = accounting.by_miner(self, taxed)
+        self.revenue_tax_bill = banking.by_miner(self, taxed)
 
     def settle_accounts(self) -> None:
         """Coins sold, bills paid, firms in trouble."""
@@ -511,6 +512,7 @@ def _latest(name: str) -> Callable[[World], float]:
 WEEKLY = (World.count_seats, price_power, moving.change_season, moving.redeploy)
 MONTHLY = (
     World.count_seats,
+    shake_prices,
     observing.learn,
     observing.price_used,
     banking.found_firms,
@@ -531,4 +533,4 @@ MONTHLY = (
     banking.grow_up,
     building.grow_backlog,
 )
-QUARTERLY = (banking.issue_equity,)
+QUARTERLY = (banking.issue_equity, banking.choose_hedges)
