@@ -208,7 +208,9 @@ def apply_solvency(world: World, step: finance.SolvencyStep) -> None:
     forgiven = miners["debt"] * (1.0 - step.debt_factor)
     miners["debt"] -= forgiven
     for row in entering:
-        world.tell("restructuring", world.firm_name(row), "files for protection, machines run on")
+        world.tell(
+            "restructuring", world.firm_name(int(row)), "files for protection, machines run on"
+        )
     failed = np.flatnonzero(step.newly_liquidated & alive)
     world.failures_today = int(failed.size + entering.size)
     if failed.size:
@@ -239,7 +241,7 @@ def liquidate(world: World, failed: np.ndarray) -> None:
     close_books(world, failed)
     for row in failed:
         world.tell(
-            "bankruptcy", world.firm_name(row), f"{miners['power_mw'][row]:.1f} MW liquidated"
+            "bankruptcy", world.firm_name(int(row)), f"{miners['power_mw'][row]:.1f} MW liquidated"
         )
 
 
@@ -289,7 +291,9 @@ def suffer_law(world: World) -> None:
         miners["halted_until"][rows] = world.day + days
         for row in rows:
             megawatts = miners["power_mw"][row]
-            world.tell("halt", world.firm_name(row), f"{megawatts:.1f} MW stopped by a regulator")
+            world.tell(
+                "halt", world.firm_name(int(row)), f"{megawatts:.1f} MW stopped by a regulator"
+            )
     share = world.nation_shares
     seize = finance.event_probability(
         finance.seizure_hazard_yr(world.rule_of_law, share, firms.seizure_yr)
@@ -325,7 +329,7 @@ def grow_up(world: World) -> None:
     listed = np.flatnonzero((form == PUBLIC) & (miners["form"] != PUBLIC) & miners.alive)
     miners["form"] = form
     for row in listed:
-        world.tell("listing", world.firm_name(row), "goes public")
+        world.tell("listing", world.firm_name(int(row)), "goes public")
 
 
 def found_firms(world: World) -> None:

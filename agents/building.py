@@ -205,8 +205,8 @@ def add_sites(
     columns = draw_sites(world, cells, size, energised_on)
     halls = np.maximum(np.ceil(capacity / world.block_mw - 0.5), 1).astype(np.int64)
     spread = {name: np.repeat(values, halls) for name, values in columns.items()}
-    return np.asarray(
-        world.sites.add(capacity_mw=np.repeat(capacity / halls, halls), hourly=-1, **spread)
+    return world.sites.add(
+        None, capacity_mw=np.repeat(capacity / halls, halls), hourly=-1, **spread
     )
 
 
@@ -259,7 +259,7 @@ def offer_to_computation(world: World, rows: np.ndarray) -> None:
         years, start_mw=terms.half_size_mw, decline_yr=terms.half_size_decline_yr
     )
     chance = compute.win_probability(
-        sites["size_mw"][rows], half_size_mw=half, width=terms.width, most=terms.most
+        sites["size_mw"][rows], half_size_mw=float(half), width=terms.width, most=terms.most
     )
     nation = sites["nation"][rows]
     wants = world.types.ai_may_bid[sites["kind"][rows]] & (nations["ai_backlog"][nation] > 0)

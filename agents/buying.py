@@ -52,6 +52,7 @@ class Orders(NamedTuple):
 
 def buy_machines(world: World) -> None:
     """The month's market for new machines: plan, price, order, ration, seat, pay."""
+    world.miners["spent"] = 0.0
     supply = plan_output(world)
     arrival = world.day + round(world.lag_months * DAYS_PER_MONTH)
     unfilled = sell(world, supply, budgets(world), arrival) if world.case.firms.entry else 0.0

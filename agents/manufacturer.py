@@ -11,6 +11,4 @@ class Manufacturer(RowAgent):
     capacity_mw = Column("MW/month", doc="fab capacity")
     pricing_power = Column("1", default=0.6, doc="share of a machine's present value it asks")
     output_ths = Column("TH/s", doc="built this month")
-    sold_ths = Column("TH/s", doc="sold this month")
     tobin_q = Column("1", default=1.0, doc="present value of a machine over its cost")
-    cash = Column("USD", doc="taken for machines, less cost")

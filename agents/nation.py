@@ -42,6 +42,5 @@ class Place(RowAgent):
     capacity_cap = Column("MW", default=np.inf, doc="most new capacity the law allows")
     site_cap = Column("MW", default=np.inf, doc="largest new site the law allows")
     capped_from = Column("MW", doc="capacity there was when the cap began")
-    energised = Column("MW", doc="capacity open to miners")
     recent = Column("MW", doc="capacity started lately, smoothed over a year")
     hashrate = Column("TH/s", doc="running on average today")

@@ -8,7 +8,18 @@ from datetime import date
 
 import numpy as np
 
-from model.events import Event
+from model.events import (
+    Ban,
+    Cap,
+    Curtail,
+    Duty,
+    Event,
+    Outage,
+    SeasonalBan,
+    Subsidy,
+    Tariff,
+    Tax,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,33 +59,33 @@ class Law:
         return cls(**(zero | none | limits))
 
 
-def _ban(law: Law, event: Event, rows: np.ndarray, evasion: float) -> None:
-    law.banned[rows] = 1.0 - (1.0 - law.banned[rows]) * (1.0 - event.affected)
+def _ban(law: Law, event: Ban | SeasonalBan, rows: np.ndarray, evasion: float) -> None:
     if event.affected == 0.0:
         return
-    stated = getattr(event, "evasion", None)
+    law.banned[rows] = 1.0 - (1.0 - law.banned[rows]) * (1.0 - event.affected)
+    stated = event.evasion if isinstance(event, Ban) else None
     law.evasion[rows] = evasion if stated is None else stated
 
 
 def _apply(law: Law, event: Event, rows: np.ndarray, evasion: float) -> None:
     """Fold one event into the law of the day."""
-    match event.kind:
-        case "ban" | "seasonal_ban":
+    match event:
+        case Ban() | SeasonalBan():
             _ban(law, event, rows, evasion)
-        case "tax":
+        case Tax():
             law.power_charge[rows] += event.power_usd_mwh
             law.revenue_tax[rows] += event.revenue_share
-        case "tariff":
+        case Tariff():
             law.power_charge[rows] += event.power_usd_mwh
-        case "subsidy":
+        case Subsidy():
             law.power_charge[rows] -= event.power_usd_mwh
-        case "duty":
+        case Duty():
             law.import_duty[rows] += event.machine_share
-        case "outage":
+        case Outage():
             law.available[rows] *= event.available
-        case "curtail":
+        case Curtail():
             law.available[rows] *= 1.0 - event.affected
-        case "cap":
+        case Cap():
             share = event.capacity_mw / rows.size
             law.capacity_cap[rows] = np.minimum(law.capacity_cap[rows], share)
             if event.site_mw is not None:

@@ -100,7 +100,7 @@ def record_day(world: World) -> None:
     world.hashrate_sum += world.hashrate_ths
     world.hashrate_days += 1
     world.hashprice_history = [*world.hashprice_history[-13:], world.hashprice]
-    by_nation = np.bincount(sites["nation"], weights=work, minlength=world.nations.size)
+    by_nation = _sum(sites["nation"], work, world.nations.size)
     world.nations["hashrate"] = by_nation
     world.places["hashrate"] = np.bincount(
         sites["place"], weights=work, minlength=world.places.size
@@ -207,7 +207,7 @@ def record_shares(world: World) -> None:
 
 
 def _sum(labels: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    return np.bincount(labels, weights=weights, minlength=count)
+    return np.bincount(labels, weights=weights, minlength=count).astype(np.float64)
 
 
 def firm_shares(world: World) -> list[tuple[str, list[str], np.ndarray]]:
