@@ -446,7 +446,9 @@ def test_events_lie_in_the_run_and_at_known_places(path: Path) -> None:
     )
     known = {"WORLD", *NATIONS.iso3, *PLACES.name}
     assert start < end
-    for table in tables:
+    replacing = [bool(table.get("replace_events")) for table in tables]
+    own = tables[: replacing.index(True) + 1] if any(replacing) else tables
+    for table in own:
         for event in table.get("events", []):
             assert start <= event["date"] <= end
             assert event.get("until", date.max) > event["date"]

@@ -290,7 +290,7 @@ def test_a_point_becomes_a_scenario_inside_the_training_months() -> None:
     case = calibration.scenario_at(values)
     assert case.energy.momentum == 0.25
     assert case.firms.idle_days_to_vacate == 45
-    assert (case.start.miners, case.end_date) == (200, datetime.date(2021, 4, 30))
+    assert (case.start.miners, case.end_date) == (600, datetime.date(2021, 4, 30))
     calibration.require_training_months_only()
 
 
