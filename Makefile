@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench calibrate validate clean
+.PHONY: demo test lint bench calibrate validate baseline clean
 
 demo: $(VENV)/ready          ## replay China's 2021 ban on real data
 	$(BIN)/python run.py run china_ban_2021 --force
@@ -21,6 +21,9 @@ calibrate: $(VENV)/ready     ## fit the free parameters to the months up to 2021
 
 validate: $(VENV)/ready      ## closed forms, history and conservation
 	$(BIN)/python run.py validate
+
+baseline: $(VENV)/ready      ## compute the pinned figures anew, after a change of results that is meant
+	$(BIN)/python -m study.baseline
 
 .venv: $(VENV)/ready
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MONTHS_PER_YEAR = 12.0
 LARGE_MW = 100.0
-MOST_SIGNAL = 3.0
+MOST_SIGNAL = 3.0  # profit beyond this pulls no more sites
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
 ROW_GROWTH = 1.3  # rows of new sites are coarser once the world is so much larger
@@ -55,7 +55,7 @@ def develop_sites(world: World) -> None:
 
 
 def profit_signal(world: World) -> float:
-    """From 0, when a new machine is worth no more than it costs, to 1, when it is worth twice."""
+    """How many times its cost a new machine is worth beyond its cost, from 0 to `MOST_SIGNAL`."""
     return float(np.clip(world.makers["tobin_q"][0] - 1.0, 0.0, MOST_SIGNAL))
 
 

@@ -168,14 +168,15 @@ class Energy(Section):
     idle_cost_usd_mwh: float = number(0.5, 0, 50, "variable operating cost besides power")
     potential_scale: float = number(1.0, 0, 100, "multiplies the potential of every site type")
     site_growth_month: float = number(
-        0.04, 0, 1, "highest growth of energised capacity a month, world"
+        0.04,
+        0,
+        1,
+        "growth of energised capacity a month, world, per unit of q above one",
     )
     place_growth_month: float = number(
         0.10, 0, 2, "highest growth of energised capacity a month, one place"
     )
-    china_growth: float = number(
-        0.3, 0, 5, "attraction of new sites in China against other places"
-    )
+    china_growth: float = number(0.3, 0, 5, "attraction of new sites in China against other places")
     momentum: float = number(
         0.37, 0, 1, "weight of recent additions against existing capacity in new sites"
     )

@@ -31,7 +31,7 @@ SERIES = (
     "asic_price_usd_th",
     "site_capacity_gw",
 )
-# Only these compute; a new version of them may round the last digit of a sum another way.
+# Only these compute; another version may round the last digit of a sum otherwise.
 COMPUTING = ("numpy", "numba", "scipy")
 SAME_LIBRARIES = 1e-9
 OTHER_LIBRARIES = 1e-6

@@ -405,10 +405,13 @@ def test_a_missing_file_and_an_unknown_month_are_named(tmp_path: Path) -> None:
 
 
 def ancestry(path: Path) -> list[dict[str, Any]]:
-    """A scenario's own table and those it extends, the child first."""
+    """A scenario's own table and those it extends, the child first, without replaced events."""
     table = tomllib.loads(path.read_text())
     parent = table.get("extends")
-    return [table, *(ancestry(path.with_name(f"{parent}.toml")) if parent else [])]
+    older = ancestry(path.with_name(f"{parent}.toml")) if parent else []
+    if table.get("replace_events"):
+        older = [{**inherited, "events": []} for inherited in older]
+    return [table, *older]
 
 
 def test_the_promised_scenarios_are_there() -> None:
