@@ -10,6 +10,7 @@ from agents.population import Column, RowAgent, columnar
 
 NOWHERE = -1
 NEVER = np.int32(2**31 - 1)
+LEAST_LOAD = 1e-9  # less is what rounding leaves where others have all the power
 DAYS_OF_A_SEASON = 120.0
 WEEKLY_ATTENTION = 0.2  # share of seasonal fleets whose owner weighs a move in a given week
 
@@ -44,7 +45,7 @@ class Fleet(RowAgent):
     @columnar
     def count_idle_days(fleets: Any, day: int) -> None:
         """Count the days in a row that a fleet in place did not run."""
-        idle = (fleets["load"] <= 0.0) & (fleets["site"] >= 0) & (fleets["ready_on"] <= day)
+        idle = (fleets["load"] <= LEAST_LOAD) & (fleets["site"] >= 0) & (fleets["ready_on"] <= day)
         fleets["idle_days"] = np.where(idle, fleets["idle_days"] + 1, 0)
 
     @columnar

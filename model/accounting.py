@@ -51,6 +51,7 @@ def endow(world: World) -> None:
     match_hashrate(world)
     fund(world)
     fill_pipeline(world)
+    world.fleets["idle_days"] = 0  # the trials on the way here are no days
 
 
 def match_hashrate(world: World) -> None:

@@ -20,6 +20,7 @@ from model.streams import uniform
 REFERENCE_ORDER_MW = 0.0035  # one machine of 200 TH/s at 17.5 J/TH
 NO_SITE = -1
 BETTER = 1.15  # a machine is worth replacing by one that needs so many times less energy
+LEAST_LEFT = 1e-9  # share of a budget; less is what rounding leaves of one that is spent
 
 
 class Catalogue(NamedTuple):
@@ -229,4 +230,5 @@ def propose_orders(
                 continue
             hashrate[i, number] = min(room[number], left / price[number])
             left -= hashrate[i, number] * price[number]
+            left = left if left > LEAST_LEFT * firms.budget[firm] else 0.0
     return site, item, hashrate, replaced

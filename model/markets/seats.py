@@ -16,6 +16,7 @@ from model.streams import uniform
 MWH_PER_JOULE_PER_TH_DAY = 24e-6
 DAYS_PER_MONTH = 30.4375
 MW_PER_JOULE_PER_TH = 1e-6
+LEAST_SEAT_MW = 1e-6  # less is what rounding leaves of a full site
 
 
 class Seats(NamedTuple):
@@ -84,7 +85,7 @@ class MoveTerms(NamedTuple):
 
 def vacant_seats(nation: np.ndarray, vacant_mw: np.ndarray, nations: int) -> Seats:
     """Index vacant MW by nation for searchers."""
-    row = np.flatnonzero(vacant_mw > 0.0)
+    row = np.flatnonzero(vacant_mw > LEAST_SEAT_MW)
     row = row[np.argsort(nation[row], kind="stable")]
     cumulative = np.concatenate(([0.0], np.cumsum(vacant_mw[row])))
     first = np.zeros(nations + 1, dtype=np.int64)
