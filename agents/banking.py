@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DAYS_PER_MONTH = 30.4375
 AMORTISATION_MONTHS = 36.0
 FORCED_SALE_HAIRCUT = 0.25
+LIQUIDATED = 3
+FORCED_SALES = 5  # firms that each machine of a failed firm is offered to, one after another
 
 
 def settle_day(world: World) -> None:
@@ -86,11 +88,11 @@ def measure_firms(world: World) -> None:
     )  # fmt: skip
     miners["overhead"] = overhead
     miners["overhead_usd_day"] = overhead * size * 24.0 * use
-    world.uptime = uptime(world, size)
+    world.uptime = uptime(world, each)
 
 
 def uptime(world: World, size_mw: np.ndarray) -> np.ndarray:
-    """Share of each firm's machines that are not in repair."""
+    """Share of each firm's machines that are not in repair; by the size of one household."""
     machines = world.case.machines
     unit_ths = world.frontier_unit_ths
     count = size_mw * 1e6 / world.mean_efficiency / unit_ths
@@ -227,22 +229,38 @@ def liquidate(world: World, failed: np.ndarray) -> None:
     gone = np.zeros(miners.size, dtype=bool)
     gone[failed] = True
     rows = fleets.rows[gone[fleets["miner"][fleets.rows]]]
-    buyer = buyers_in_nation(world, fleets["nation"][rows], gone)
-    price = (1.0 - FORCED_SALE_HAIRCUT) * world.used_price[fleets["generation"][rows]]
-    bill = price * fleets["hashrate"][rows]
-    due = np.bincount(buyer[buyer >= 0], weights=bill[buyer >= 0], minlength=miners.size)
-    able = due <= np.maximum(miners["cash"], 0.0)
-    sold = (buyer >= 0) & able[buyer]
-    world.pay(buyer[sold], bill[sold], "lenders")
-    fleets["miner"][rows[sold]] = buyer[sold]
-    unsold = rows[~sold]
+    for _ in range(FORCED_SALES):
+        rows = rows[~sell_in_place(world, rows, gone)]
     # What no firm can pay for goes to the highest bidder outside: as scrap.
-    scrap(world, unsold, np.ones(unsold.size))
+    scrap(world, rows, np.ones(rows.size))
     close_books(world, failed)
     for row in failed:
         world.tell(
             "bankruptcy", world.firm_name(int(row)), f"{miners['power_mw'][row]:.1f} MW liquidated"
         )
+
+
+def sell_in_place(world: World, rows: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Offer each fleet of failed firms to one solvent firm; whether that firm could pay for it."""
+    fleets, miners = world.fleets, world.miners
+    buyer = buyers_in_nation(world, fleets["nation"][rows], gone)
+    price = (1.0 - FORCED_SALE_HAIRCUT) * world.used_price[fleets["generation"][rows]]
+    bill = price * fleets["hashrate"][rows]
+    sold = affordable(buyer, bill, miners["cash"])
+    world.pay(buyer[sold], bill[sold], "lenders")
+    fleets["miner"][rows[sold]] = buyer[sold]
+    return sold
+
+
+def affordable(buyer: np.ndarray, bill: np.ndarray, cash: np.ndarray) -> np.ndarray:
+    """Which bills each buyer can pay, the smallest first, until its cash runs out; none for -1."""
+    order = np.lexsort((bill, buyer))
+    ranked, due = buyer[order], np.cumsum(bill[order])
+    first = np.searchsorted(ranked, ranked)
+    due_of_buyer = due - due[first] + bill[order][first]
+    paid = np.zeros(buyer.size, dtype=bool)
+    paid[order] = (ranked >= 0) & (due_of_buyer <= np.maximum(cash[ranked], 0.0))
+    return paid
 
 
 def buyers_in_nation(world: World, nation: np.ndarray, gone: np.ndarray) -> np.ndarray:
@@ -285,10 +303,11 @@ def suffer_law(world: World) -> None:
     halt = finance.event_probability(finance.halt_hazard_yr(world.rule_of_law, firms.halt_yr))
     # A regulator's stop hits firms of some size; nobody hears a household.
     hit = uniforms(key, 3 * world.day, miners.size) < halt[miners["nation"]]
-    rows = np.flatnonzero(hit & miners.alive & (miners["status"] < 3) & (miners["power_mw"] > 1.0))
+    heard = miners["power_mw"] > miners["multiplicity"] * 1.0
+    rows = np.flatnonzero(hit & miners.alive & (miners["status"] < 3) & heard)
     if rows.size:
         days = finance.uniform_days(uniforms(key, 3 * world.day + 1, miners.size)[rows], 30, 180)
-        miners["halted_until"][rows] = world.day + days
+        miners["halted_until"][rows] = world.day + days - 1  # today is the first
         for row in rows:
             megawatts = miners["power_mw"][row]
             world.tell(
@@ -316,7 +335,7 @@ def seize_sites(world: World, seized: np.ndarray) -> None:
         world.tell(
             "seizure", name, f"a site of {world.sites['capacity_mw'][site]:.1f} MW is seized"
         )
-    scrap(world, rows, np.ones(rows.size))
+    scrap(world, rows, np.ones(rows.size), paid=False)
 
 
 def grow_up(world: World) -> None:
@@ -337,12 +356,16 @@ def found_firms(world: World) -> None:
     firms, miners = world.case.firms, world.miners
     draw = world.streams.generator("entry")
     pull = float(np.clip(world.makers["tobin_q"][0] - 1.0, 0.0, 3.0)) * firms.entry
-    count = int(draw.poisson(firms.entrants_yr * pull * len(miners) / 12.0))
+    trading = int((miners["status"][miners.rows] < LIQUIDATED).sum())
+    count = int(draw.poisson(firms.entrants_yr * pull * trading / 12.0))
     if count == 0:
         return
-    # Capital comes where sites are and where capital markets and law let it.
-    built = np.bincount(world.places["nation"], weights=built_by_place(world))
+    # Capital comes where lawful sites are and where capital markets and law let it.
+    lawful = built_by_place(world) * (1.0 - world.places["banned"])
+    built = np.bincount(world.places["nation"], weights=lawful)
     pull_of_nations = np.sqrt(built) * world.rule_of_law**2 * (0.1 + world.depth)
+    if not pull_of_nations.any():
+        return
     chance = pull_of_nations / pull_of_nations.sum()
     home = draw.choice(chance.size, size=count, p=chance)
     rows = miners.add(count=count, nation=home, holding_share=firms.holding_share)

@@ -35,6 +35,14 @@ def built_mw(world: World) -> np.ndarray:
     )
 
 
+def open_mw(world: World) -> float:
+    """Capacity that miners have or wait for: without what the law closed and other bidders won."""
+    sites, rows = world.sites, world.sites.rows
+    weights = sites["capacity_mw"][rows] * (sites["tenant"][rows] == MINERS)
+    by_cell = np.bincount(sites["cell"][rows], weights=weights, minlength=len(world.cells.place))
+    return float(by_cell.sum())
+
+
 def develop_sites(world: World) -> None:
     """Start a month's new sites, and hand over large ones that AI bidders win."""
     energy = world.case.energy
@@ -46,7 +54,7 @@ def develop_sites(world: World) -> None:
     grain = existing.sum() / world.case.start.sites
     world.block_mw = grain if grain > ROW_GROWTH * world.block_mw else world.block_mw
     growth = energy.site_growth_month * profit_signal(world) * scarcity(world)
-    amount = growth * existing.sum() * cell_shares(world, existing)
+    amount = growth * open_mw(world) * cell_shares(world, existing)
     amount = within_limits(world, amount, existing)
     world.places["recent"] *= 1.0 - 1.0 / MONTHS_PER_YEAR
     np.add.at(world.places["recent"], world.cells.place, amount / MONTHS_PER_YEAR)
@@ -225,6 +233,8 @@ def draw_sites(
     transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0.0)
     latitude, longitude = world.geography_of(place)
     infra = types.infra_usd_mw[kind] * (firms.infra_usd_mw / INFRA_OF_TYPES_USD_MW)
+    # Nobody builds where a partial ban reaches: new sites are of the share it leaves alone.
+    banned = world.places["banned"][place]
     return {
         "place": place,
         "nation": world.places["nation"][place],
@@ -244,7 +254,7 @@ def draw_sites(
         "infra": np.where(size < HOME_MW, firms.infra_home_usd_mw, infra),
         "grid": types.on_grid[kind],
         "energised_on": energised_on,
-        "law_draw": draw.random(cells.size),
+        "law_draw": banned + (1.0 - banned) * draw.random(cells.size),
         "evasion_draw": draw.random(cells.size),
         "offer_draw": draw.random(cells.size),
     }
@@ -292,7 +302,9 @@ def prime(world: World) -> None:
 
 
 def grow_backlog(world: World) -> None:
-    """Monthly: demand for computation grows by its yearly rate, once there is any."""
+    """Monthly: demand for computation grows by its yearly rate; what was met stays met."""
     terms = world.case.compute
-    if world.today >= terms.from_date:
-        Nation.grow_backlog(world.nations, (1.0 + terms.backlog_growth_yr) ** (1 / 12) - 1.0)
+    years = (world.today - max(terms.from_date, world.case.start_date)).days / 365.25
+    demand = compute.backlog(years, start_mw=terms.backlog_mw, growth_yr=terms.backlog_growth_yr)
+    grown = ((1.0 + terms.backlog_growth_yr) ** (1 / 12) - 1.0) * float(demand)
+    Nation.grow_backlog(world.nations, grown)

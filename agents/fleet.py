@@ -43,10 +43,10 @@ class Fleet(RowAgent):
         return fleets["hashrate"] * fleets["efficiency"] * 1e-6
 
     @columnar
-    def count_idle_days(fleets: Any, day: int) -> None:
-        """Count the days in a row that a fleet in place did not run."""
+    def count_idle_days(fleets: Any, day: int, working: np.ndarray) -> None:
+        """Count the days in a row that a fleet in place did not run, though its owner might."""
         idle = (fleets["load"] <= LEAST_LOAD) & (fleets["site"] >= 0) & (fleets["ready_on"] <= day)
-        fleets["idle_days"] = np.where(idle, fleets["idle_days"] + 1, 0)
+        fleets["idle_days"] = np.where(idle, fleets["idle_days"] + working, 0)
 
     @columnar
     def clear_seats(fleets: Any, rows: np.ndarray) -> None:

@@ -79,7 +79,10 @@ def freight(world: World, rows: np.ndarray, usd_mw: np.ndarray) -> None:
 
 
 def close_sites(world: World, closed: np.ndarray) -> None:
-    """Empty sites that the law has just shut: machines there, on their way there or due there."""
+    """Empty sites that the law has just shut: machines there, on their way there or due there.
+
+    Machines that hold a lawful seat for the other season go there, all others to the warehouse.
+    """
     fleets = world.fleets
     shut = np.zeros(world.sites.size, dtype=bool)
     shut[closed] = True
@@ -88,21 +91,36 @@ def close_sites(world: World, closed: np.ndarray) -> None:
         shut[fleets["second_site"][fleets.rows]] & (fleets["second_site"][fleets.rows] >= 0)
     ]
     fleets["second_site"][later] = NOWHERE
-    fleets.do("clear_seats", here)
     arrived = here[fleets["ready_on"][here] <= world.day]
+    heirs = here[fleets["second_site"][here] >= 0] if world.case.firms.relocation else here[:0]
+    seat = fleets["second_site"][heirs].copy()
+    fleets.do("clear_seats", here)
+    retreat(world, heirs, seat)
     scrap(world, arrived, np.full(arrived.size, 1.0 - world.case.bans.surviving))
     world.seats_changed = True
 
 
-def scrap(world: World, rows: np.ndarray, share: np.ndarray) -> None:
-    """Scrap a share of fleets; the scrap value goes to their owners."""
+def retreat(world: World, rows: np.ndarray, seat: np.ndarray) -> None:
+    """Send machines of shut sites to the seats they hold for the other season."""
+    fleets, firms = world.fleets, world.case.firms
+    chance = uniforms(world.streams.key("retreat"), world.day, fleets.size)[rows]
+    days = firms.domestic_days_low
+    days = days + chance * (firms.domestic_days_high - firms.domestic_days_low)
+    leaves = np.maximum(fleets["ready_on"][rows], world.day)
+    fleets["site"][rows] = seat
+    fleets["ready_on"][rows] = leaves + np.ceil(days).astype(np.int32)
+    freight(world, rows, np.full(rows.size, firms.relocation_home_usd_mw))
+
+
+def scrap(world: World, rows: np.ndarray, share: np.ndarray, paid: bool = True) -> None:
+    """Scrap a share of fleets; the scrap value goes to their owners, if to anybody."""
     fleets = world.fleets
     lost = fleets["hashrate"][rows] * share
     fleets["hashrate"][rows] -= lost
     world.book.scrapped += np.bincount(
         fleets["generation"][rows], weights=lost, minlength=len(world.generations)
     )
-    world.earn(fleets["miner"][rows], lost * world.case.machines.scrap_usd_th, "scrap")
+    world.earn(fleets["miner"][rows], paid * lost * world.case.machines.scrap_usd_th, "scrap")
     gone = rows[fleets["hashrate"][rows] <= 1e-3]
     if gone.size:
         world.book.scrapped += np.bincount(

@@ -23,9 +23,9 @@ class Nation(RowAgent):
     hashrate = Column("TH/s", doc="running on average today, by site")
 
     @columnar
-    def grow_backlog(nations: Any, growth: float) -> None:
-        """Let the demand for AI sites grow by a month's share."""
-        nations["ai_backlog"] *= 1.0 + growth
+    def grow_backlog(nations: Any, grown_mw: float) -> None:
+        """Add a month's growth of demand where there are bidders."""
+        nations["ai_backlog"] += np.where(nations["large_ai"], grown_mw, 0.0)
 
 
 class Place(RowAgent):

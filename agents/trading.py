@@ -45,8 +45,8 @@ def bidders(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     key, bias = world.streams.key("used"), world.case.firms.home_bias
     found = []
     for look in range(LOOKS):
-        native = uniforms(key, 4 * world.day + 2 * look, miners.size) < bias
-        chance = uniforms(key, 4 * world.day + 2 * look + 1, miners.size)
+        native = uniforms(key, 2 * (LOOKS * world.day + look), miners.size) < bias
+        chance = uniforms(key, 2 * (LOOKS * world.day + look) + 1, miners.size)
         home = np.where(native, miners["nation"], -1)
         found += [seats.find_seat(market, home[firm], chance[firm]) for firm in firms]
     site = np.array(found, dtype=np.int64)

@@ -87,6 +87,14 @@ class Ban(Lasting):
     evasion: Share | None = text(None, "share that goes underground; [bans].evasion if absent")
     affected: float = number(1.0, 0, 1, "share of the place's sites")
 
+    @field_validator("lead_days")
+    @classmethod
+    def _closes_before_it_ends(cls, lead_days: int, info: ValidationInfo) -> int:
+        begins, until = info.data.get("date"), info.data.get("until")
+        if begins is not None and until is not None and lead_days >= (until - begins).days:
+            raise ValueError(f"fewer than the {(until - begins).days} days from `date` to `until`")
+        return lead_days
+
     @property
     def effective(self) -> datetime.date:
         """Day on which sites close."""

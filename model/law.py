@@ -62,9 +62,12 @@ class Law:
 def _ban(law: Law, event: Ban | SeasonalBan, rows: np.ndarray, evasion: float) -> None:
     if event.affected == 0.0:
         return
-    law.banned[rows] = 1.0 - (1.0 - law.banned[rows]) * (1.0 - event.affected)
     stated = event.evasion if isinstance(event, Ban) else None
-    law.evasion[rows] = evasion if stated is None else stated
+    share = evasion if stated is None else stated
+    # Of two bans the stricter one is enforced, whichever stands first in the file.
+    first = law.banned[rows] == 0.0
+    law.evasion[rows] = np.where(first, share, np.minimum(law.evasion[rows], share))
+    law.banned[rows] = 1.0 - (1.0 - law.banned[rows]) * (1.0 - event.affected)
 
 
 def _apply(law: Law, event: Event, rows: np.ndarray, evasion: float) -> None:

@@ -146,9 +146,8 @@ def energy_row(world: World) -> dict[str, float]:
     total = max(float(energy.sum()), 1e-9)
     bill = float(world.miners["power_bill"].sum())
     ran = world.effective * fleets["load"]
-    capacity = float(
-        sites["capacity_mw"][(sites["tenant"] == 0) & (sites["energised_on"] <= world.day)].sum()
-    )
+    energised = (sites["tenant"] == 0) & (sites["energised_on"] <= world.day)
+    capacity = float(sites["capacity_mw"][energised].sum())
     held = float(fleets["hashrate"][fleets.alive & (fleets["ready_on"] <= world.day)].sum())
     return {
         "power_gw": total / 24.0 / 1e3,
@@ -159,7 +158,7 @@ def energy_row(world: World) -> dict[str, float]:
         "co2_mt_yr": float((energy * world.emission_factor()).sum()) * DAYS_PER_YEAR / 1e6,
         "site_capacity_gw": capacity / 1e3,
         "utilisation": total / 24.0 / max(capacity, 1e-9),
-        "vacancy": 1.0 - float(sites["used_mw"].sum()) / max(capacity, 1e-9),
+        "vacancy": 1.0 - float(sites["used_mw"][energised].sum()) / max(capacity, 1e-9),
         "machines_idle_share": 1.0 - float(ran.sum()) / max(held, 1e-9),
     }
 

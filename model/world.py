@@ -256,7 +256,7 @@ class World(mesa.Model):
             self.case.energy.idle_cost_usd_mwh,
         )
         fleets["load"] = load
-        Fleet.count_idle_days(fleets, self.day)
+        Fleet.count_idle_days(fleets, self.day, working[owner])
         work, power_bill, upkeep, energy, self.site_work = tally(
             owner, fleets["site"], self.effective, self.joules, load,
             sites["power_price"], sites["upkeep"], sites["pue"], self.miners.size, sites.size,
