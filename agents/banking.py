@@ -45,7 +45,8 @@ def settle_hedges(world: World) -> None:
     if not (miners["hedged"] > 0).any():
         return
     fixed = costs.hedged_price(sites["power_price"], sites["contract_price"], 1.0)
-    paid_over = by_miner(world, sites["energy_mwh"] * (fixed - sites["power_price"]))
+    energy = world.effective * world.joules * world.fleets["load"]
+    paid_over = by_miner(world, sites["energy_mwh"] * (fixed - sites["power_price"]), energy)
     miners["power_bill"] = np.maximum(miners["power_bill"] + miners["hedged"] * paid_over, 0.0)
 
 
@@ -56,16 +57,16 @@ def choose_hedges(world: World) -> None:
     miners["hedged"] = costs.hedge_ratio(size, firms.hedge_share, firms.hedge_least_mw)
 
 
-def by_miner(world: World, site_amounts: np.ndarray) -> np.ndarray:
-    """Amounts of sites divided among the firms there in proportion to what ran, per firm."""
+def by_miner(world: World, site_amounts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Amounts of sites divided among the firms there by the weights of their fleets, per firm."""
     if not site_amounts.any():
         return np.zeros(world.miners.size)
     fleets = world.fleets
-    ran = (fleets["load"] > 0) & (fleets["site"] >= 0)
-    share = world.effective[ran] * fleets["load"][ran]
-    share = share / np.maximum(world.site_work[fleets["site"][ran]], 1e-12)
-    amounts = share * site_amounts[fleets["site"][ran]]
-    return np.bincount(fleets["miner"][ran], weights=amounts, minlength=world.miners.size)
+    rows = np.flatnonzero((weights > 0) & (fleets["site"] >= 0))
+    site, part = fleets["site"][rows], weights[rows]
+    total = np.bincount(site, weights=part, minlength=site_amounts.size)
+    amounts = part / total[site] * site_amounts[site]
+    return np.bincount(fleets["miner"][rows], weights=amounts, minlength=world.miners.size)
 
 
 def measure_firms(world: World) -> None:
@@ -209,6 +210,9 @@ def apply_solvency(world: World, step: finance.SolvencyStep) -> None:
     miners["status_until"][entering] = until.astype(np.int32)
     forgiven = miners["debt"] * (1.0 - step.debt_factor)
     miners["debt"] -= forgiven
+    # Who takes a firm over settles its unpaid bills.
+    owed = np.where(step.creditors_take_over & alive, np.maximum(-miners["cash"], 0.0), 0.0)
+    world.accounts.receive(miners["cash"], slice(None), owed, "lenders")
     for row in entering:
         world.tell(
             "restructuring", world.firm_name(int(row)), "files for protection, machines run on"
@@ -272,12 +276,12 @@ def buyers_in_nation(world: World, nation: np.ndarray, gone: np.ndarray) -> np.n
     chance = draw.random(nation.size)
     for here in np.unique(nation):
         local = np.flatnonzero((miners["nation"] == here) & (means > 0))
-        pool = local if local.size else np.flatnonzero(means > 0)
-        if pool.size:
-            cumulative = np.cumsum(means[pool]) / means[pool].sum()
+        solvent = local if local.size else np.flatnonzero(means > 0)
+        if solvent.size:
+            cumulative = np.cumsum(means[solvent]) / means[solvent].sum()
             mine = nation == here
             spot = np.searchsorted(cumulative, chance[mine])
-            chosen[mine] = pool[np.minimum(spot, pool.size - 1)]
+            chosen[mine] = solvent[np.minimum(spot, solvent.size - 1)]
     return chosen
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MONTHS_PER_YEAR = 12.0
 LARGE_MW = 100.0
+WELL_DECLINE_YR = 0.15
 MOST_SIGNAL = 3.0  # profit beyond this pulls no more sites
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
@@ -33,6 +34,13 @@ def built_mw(world: World) -> np.ndarray:
         weights=sites["capacity_mw"][sites.rows],
         minlength=len(world.cells.place),
     )
+
+
+def exhaust_wells(world: World) -> None:
+    """Monthly: flare wells yield less and less gas; their machines look for other seats."""
+    sites = world.sites
+    wells = sites.alive & (sites["kind"] == world.types.row("flare"))
+    sites["capacity_mw"][wells] *= (1.0 - WELL_DECLINE_YR) ** (1.0 / MONTHS_PER_YEAR)
 
 
 def open_mw(world: World) -> float:

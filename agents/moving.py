@@ -78,10 +78,11 @@ def freight(world: World, rows: np.ndarray, usd_mw: np.ndarray) -> None:
     world.pay(world.fleets["miner"][rows], megawatts * usd_mw, "freight")
 
 
-def close_sites(world: World, closed: np.ndarray) -> None:
+def close_sites(world: World, closed: np.ndarray, lasting: np.ndarray) -> None:
     """Empty sites that the law has just shut: machines there, on their way there or due there.
 
     Machines that hold a lawful seat for the other season go there, all others to the warehouse.
+    Where the ban is to last (`lasting`, per site) a share of them is never used again.
     """
     fleets = world.fleets
     shut = np.zeros(world.sites.size, dtype=bool)
@@ -91,7 +92,7 @@ def close_sites(world: World, closed: np.ndarray) -> None:
         shut[fleets["second_site"][fleets.rows]] & (fleets["second_site"][fleets.rows] >= 0)
     ]
     fleets["second_site"][later] = NOWHERE
-    arrived = here[fleets["ready_on"][here] <= world.day]
+    arrived = here[(fleets["ready_on"][here] <= world.day) & (lasting[fleets["site"][here]] > 0)]
     heirs = here[fleets["second_site"][here] >= 0] if world.case.firms.relocation else here[:0]
     seat = fleets["second_site"][heirs].copy()
     fleets.do("clear_seats", here)

@@ -32,6 +32,7 @@ class Law:
     revenue_tax, import_duty : shares of revenue and of machine value
     available : share of power left by outages and curtailment
     banned, evasion : share of sites banned, share of those that goes underground
+    lasting : 1 where a ban has no end, else 0
     capacity_cap, site_cap : MW, most new capacity and largest new site
     """
 
@@ -41,6 +42,7 @@ class Law:
     available: np.ndarray
     banned: np.ndarray
     evasion: np.ndarray
+    lasting: np.ndarray
     capacity_cap: np.ndarray
     site_cap: np.ndarray
 
@@ -68,6 +70,8 @@ def _ban(law: Law, event: Ban | SeasonalBan, rows: np.ndarray, evasion: float) -
     first = law.banned[rows] == 0.0
     law.evasion[rows] = np.where(first, share, np.minimum(law.evasion[rows], share))
     law.banned[rows] = 1.0 - (1.0 - law.banned[rows]) * (1.0 - event.affected)
+    if event.until is None:
+        law.lasting[rows] = 1.0
 
 
 def _apply(law: Law, event: Event, rows: np.ndarray, evasion: float) -> None:

@@ -205,7 +205,7 @@ class World(mesa.Model):
         closed = Site.obey(self.sites, self.law.banned[place], self.law.evasion[place])
         observing.report_from(self)
         if closed.size:
-            moving.close_sites(self, closed)
+            moving.close_sites(self, closed, self.law.lasting[place])
         price_power(self)
 
     def receive_deliveries(self) -> None:
@@ -237,9 +237,12 @@ class World(mesa.Model):
         """Every machine whose next hash pays for its power."""
         fleets, sites = self.fleets, self.sites
         owner = np.maximum(fleets["miner"], 0)
-        working = (self.miners["status"] < 3) & (self.miners["halted_until"] < self.day)
+        # A regulator stops a firm at home; what it runs abroad runs on.
+        halted = (self.miners["halted_until"] >= self.day)[owner]
+        halted &= fleets["nation"] == self.miners["nation"][owner]
+        working = (self.miners["status"] < 3)[owner] & ~halted
         placed = fleets.alive & (fleets["site"] >= 0)
-        ready = placed & (fleets["ready_on"] <= self.day) & working[owner]
+        ready = placed & (fleets["ready_on"] <= self.day) & working
         self.effective, self.joules = self.clock_machines(owner)
         load, self.hashrate_by_hour = dispatch(
             self.seating[0],
@@ -256,7 +259,7 @@ class World(mesa.Model):
             self.case.energy.idle_cost_usd_mwh,
         )
         fleets["load"] = load
-        Fleet.count_idle_days(fleets, self.day, working[owner])
+        Fleet.count_idle_days(fleets, self.day, working)
         work, power_bill, upkeep, energy, self.site_work = tally(
             owner, fleets["site"], self.effective, self.joules, load,
             sites["power_price"], sites["upkeep"], sites["pue"], self.miners.size, sites.size,
@@ -306,7 +309,7 @@ class World(mesa.Model):
         self.market_sat -= self.blocks.fees_sat
         Miner.take_payouts(self.miners, payouts)
         taxed = self.places["revenue_tax"][self.sites["place"]] * self.site_work * self.hashprice
-        self.revenue_tax_bill = banking.by_miner(self, taxed)
+        self.revenue_tax_bill = banking.by_miner(self, taxed, self.effective * self.fleets["load"])
 
     def settle_accounts(self) -> None:
         """Coins sold, bills paid, firms in trouble."""
@@ -520,6 +523,7 @@ MONTHLY = (
     banking.service_debt,
     banking.borrow,
     moving.age_machines,
+    building.exhaust_wells,
     building.develop_sites,
     price_power,
     trading.trade_used,
