@@ -112,19 +112,19 @@ class Machines(Section):
     generation_months: int = number(15, 3, 60, "months between generations after the listed ones")
     availability_months: float = number(2.0, 0, 24, "from release to shipping")
     diffusion_months: float = number(
-        2.8, 0.1, 36, "from first shipping to its full share of output"
+        3.0, 0.1, 36, "from first shipping to its full share of output"
     )
     sold_after_successor_months: float = number(
         12.0, 0, 60, "a generation sells this long after its successor"
     )
     lag_months_before_2021: int = number(3, 0, 24, "from order to delivery")
     lag_months_from_2021: int = number(6, 0, 24, "from order to delivery, from 2021-01 on")
-    output_growth_month: float = number(0.16, 0, 1, "highest growth of fab capacity a month")
+    output_growth_month: float = number(0.153, 0, 1, "highest growth of fab capacity a month")
     output_decline_month: float = number(0.03, 0, 1, "highest decline of fab capacity a month")
     output_ceiling_mw_month: float = number(1e6, 0, 1e6, "ceiling on machines built a month, MW")
     output_frozen_from: date | None = text(None, "no growth of fab capacity after this date")
     eagerness: float = number(
-        0.79, 0, 5, "gamma_s: investment per unit of Tobin's q above one, a year"
+        0.83, 0, 5, "gamma_s: investment per unit of Tobin's q above one, a year"
     )
     retirement_month: float = number(
         0.02, 0, 0.2, "share of machines the maker expects to be replaced a month"
@@ -176,12 +176,12 @@ class Energy(Section):
     place_growth_month: float = number(
         0.10, 0, 2, "highest growth of energised capacity a month, one place"
     )
-    china_growth: float = number(0.3, 0, 5, "attraction of new sites in China against other places")
+    china_growth: float = number(0.33, 0, 5, "attraction of new sites in China against other places")
     momentum: float = number(
-        0.37, 0, 1, "weight of recent additions against existing capacity in new sites"
+        0.40, 0, 1, "weight of recent additions against existing capacity in new sites"
     )
     cost_scale_usd_mwh: float = number(
-        24.0, 0.5, 200, "power price difference that changes attraction e-fold"
+        22.0, 0.5, 200, "power price difference that changes attraction e-fold"
     )
     lead_time_scale: float = number(1.0, 0, 10, "multiplies the lead times of new sites")
     large_grid_growth_yr: float = number(
@@ -246,12 +246,12 @@ class Firms(Section):
     wacc_home: float = number(0.10, 0, 1, "yearly cost of capital: home")
     expectation_month: float = number(0.3, 0, 1, "weight of the last month in expected hash growth")
     decline_weight: float = number(
-        0.01, 0, 1, "how much of the expected hash growth buyers take off the hashprice"
+        0.012, 0, 1, "how much of the expected hash growth buyers take off the hashprice"
     )
     offers: int = number(5, 1, 50, "site offers a miner looks at a month")
     choice_temperature: float = number(0.05, 1e-4, 10, "softmax temperature on NPV over capital")
     spend_share_month: float = number(
-        0.35, 0, 1, "share of cash and credit spent on machines a month"
+        0.36, 0, 1, "share of cash and credit spent on machines a month"
     )
     home_bias: float = number(0.8, 0, 1, "share of offers from the miner's own nation")
     holding_share: float = number(0.2, 0, 1, "share of coins mined that holders of treasuries keep")
