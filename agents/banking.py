@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 DAYS_PER_MONTH = 30.4375
 AMORTISATION_MONTHS = 36.0
-FORCED_SALE_HAIRCUT = 0.25
 LIQUIDATED = 3
 FORCED_SALES = 5  # firms that each machine of a failed firm is offered to, one after another
 
@@ -248,7 +247,7 @@ def sell_in_place(world: World, rows: np.ndarray, gone: np.ndarray) -> np.ndarra
     """Offer each fleet of failed firms to one solvent firm; whether that firm could pay for it."""
     fleets, miners = world.fleets, world.miners
     buyer = buyers_in_nation(world, fleets["nation"][rows], gone)
-    price = (1.0 - FORCED_SALE_HAIRCUT) * world.used_price[fleets["generation"][rows]]
+    price = finance.liquidation_value(world.used_price[fleets["generation"][rows]])
     bill = price * fleets["hashrate"][rows]
     sold = affordable(buyer, bill, miners["cash"])
     world.pay(buyer[sold], bill[sold], "lenders")

@@ -235,7 +235,9 @@ def draw_sites(
     place, kind = table.place[cells], table.type[cells]
     draw = world.streams.generator("sites")
     noise, wander = draw.standard_normal((2, cells.size))
-    gradient = energy.size_gradient_usd_mwh * (np.log(size) - world.atlas.mean_log_size[kind])
+    gradient = electricity.size_gradient(
+        size, world.atlas.mean_log_size[kind], energy.size_gradient_usd_mwh
+    )
     shift = table.gen_sd[cells] * noise + gradient + world.places["offset"][place]
     cut = np.where(size >= 20.0, 1.0 - energy.large_load_cut, 1.0) * energy.transmission_scale
     transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0.0)

@@ -11,7 +11,6 @@ import cProfile
 import json
 import os
 import pstats
-import resource
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kernels import peak_kb
 from model.world import World
 
 NAME = "baseline_2025"
@@ -66,7 +66,7 @@ def measure(name: str, days: int | None, profile: bool) -> dict[str, Any]:
         "build_s": built - start,
         "run_s": done - built,
         "ms_per_day": (done - built) / days * 1e3,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        "peak_mb": peak_kb() / 1024.0,
         "miners_set": world.case.start.miners,
         "sites_set": world.case.start.sites,
         "miners": len(world.miners),

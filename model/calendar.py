@@ -75,11 +75,6 @@ class Calendar:
         origin = origin or self.start
         return self._month[self._inside(day)] - (12 * origin.year + origin.month - 1)
 
-    @staticmethod
-    def days_between(first: date, last: date) -> int:
-        """Days from one date to another, negative if `last` is the earlier."""
-        return (last - first).days
-
     def _inside(self, day: int) -> int:
         # A negative index would silently count from the end of the tables.
         if not 0 <= day < self.days:

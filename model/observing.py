@@ -11,7 +11,7 @@ from agents.miner import FORMS, PUBLIC
 from model import metrics
 from model.events import Event
 from model.geography import INFLATED_BY_PROXIES, REST
-from model.markets import hardware
+from model.markets import finance, hardware
 
 if TYPE_CHECKING:
     from model.world import World
@@ -55,7 +55,7 @@ def learn(world: World) -> None:
         mean = world.hashrate_sum / world.hashrate_days
         before, now = max(world.month_hashrate, 1e-9), max(mean, 1e-9)
         growth = float(np.clip(np.log(now / before), -0.2, 0.2))
-        world.growth += weight * (growth - world.growth)
+        world.growth = float(finance.expected_growth(world.growth, growth, weight))
         world.month_hashrate = mean
     world.hashrate_sum, world.hashrate_days = 0.0, 0
     past = world.prices[max(world.day - 90, 0)]

@@ -176,7 +176,9 @@ class Energy(Section):
     place_growth_month: float = number(
         0.10, 0, 2, "highest growth of energised capacity a month, one place"
     )
-    china_growth: float = number(0.33, 0, 5, "attraction of new sites in China against other places")
+    china_growth: float = number(
+        0.33, 0, 5, "attraction of new sites in China against other places"
+    )
     momentum: float = number(
         0.40, 0, 1, "weight of recent additions against existing capacity in new sites"
     )

@@ -78,12 +78,6 @@ def breakeven_power_price_usd_mwh(hashprice: float, efficiency_j_th: float) -> f
 
 
 @njit(cache=True)
-def machine_power_mw(hashrate_ths: float, efficiency_j_th: float) -> float:
-    """Power, MW, that a hashrate draws at an efficiency."""
-    return hashrate_ths * efficiency_j_th / WATTS_PER_MW
-
-
-@njit(cache=True)
 def equilibrium_difficulty(hashrate_ths: float) -> float:
     """Difficulty at which a constant hashrate finds a block every ten minutes on average."""
     return hashrate_ths * HASHES_PER_TERAHASH * BLOCK_TARGET_S / HASHES_PER_DIFFICULTY

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from rich.table import Table
 
 from model import geography, inputs
 from model.atlas import load_atlas
@@ -250,17 +249,3 @@ def _origin(cutoff: str, runs: Sequence[Scores], seen: pl.DataFrame) -> Origin:
         runs=tuple(runs),
         naive={name: scores.hashrate_log_error for name, scores in naive.items()},
     )
-
-
-def rolling_table(rolling: Rolling) -> Table:
-    """Every cut-off with its error and the naive ones, and the means."""
-    names = list(rolling.naive)
-    heads = ("cut-off", "months", "last residual", "model", *names)
-    table = Table(*heads, title="hashrate after each cut-off, mean absolute log error")
-    for one in rolling.origins:
-        values = [one.error, *(one.naive[name] for name in names)]
-        lead = (one.cutoff, str(one.months), f"{one.end_residual:+.3f}")
-        table.add_row(*lead, *(f"{value:.3f}" for value in values))
-    means = [rolling.error, *rolling.naive.values()]
-    table.add_row("mean", "", "", *(f"{value:.3f}" for value in means))
-    return table

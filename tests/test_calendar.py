@@ -71,11 +71,6 @@ def test_month_index():
     assert CALENDAR.month_index(0, date(2020, 1, 1)) == -4
 
 
-def test_days_between():
-    assert Calendar.days_between(date(2024, 2, 28), date(2024, 3, 1)) == 2
-    assert Calendar.days_between(date(2024, 3, 1), date(2024, 2, 28)) == -2
-
-
 @pytest.mark.parametrize("day", [-1, 1704])
 @pytest.mark.parametrize("question", ["due", "day_of_year", "year_fraction", "month_index"])
 def test_days_outside_the_run_are_refused(day, question):

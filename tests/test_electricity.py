@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.site import Site
 from model.markets import electricity
 
 EXPONENTS = st.floats(0.2, 2.5)
@@ -37,7 +38,8 @@ def test_quantile_inverts_the_distribution(exponent, sizes, probability):
 @pytest.mark.parametrize("exponent", [0.8, 1.0, 1.2])
 def test_sites_drawn_by_number_carry_the_capacity_distribution(exponent):
     generator = np.random.default_rng(11)
-    sizes = electricity.number_quantile(generator.random(400_000), exponent, 0.1, 2000.0)
+    # By number sites are rarer by one more power of their size.
+    sizes = electricity.capacity_quantile(generator.random(400_000), 1 + exponent, 0.1, 2000.0)
     small = np.where(sizes < 10.0, sizes, 0.0)
     ratio = small.sum() / sizes.sum()
     error = np.std(small - ratio * sizes) / (sizes.mean() * np.sqrt(sizes.size))
@@ -64,35 +66,15 @@ def test_impossible_size_ranges_are_refused(least, most):
         electricity.capacity_quantile(0.5, 1.0, least, most)
 
 
-def test_delivered_price_adds_every_component():
-    price = electricity.delivered_price(
-        np.array([38.0, 38.0, 38.0]),
-        18.0,
-        np.array([True, True, False]),
-        np.array([5.0, 20.0, 5.0]),
-        tax=3.0,
-        subsidy=1.0,
-        credit=2.0,
-        balancing=0.5,
-        premium=0.25,
-        cut=0.3,
-        standby=4.0,
-    )
-    rest = 38.0 + 3.0 - 1.0 - 2.0 + 0.5 + 0.25
-    np.testing.assert_allclose(price, [rest + 18.0, rest + 12.6, rest + 4.0])
-
-
-def test_behind_the_meter_saves_exactly_the_transmission_charge():
-    on_grid = electricity.delivered_price(30.0, 18.0, True, 1.0)
-    behind = electricity.delivered_price(30.0, 18.0, False, 1.0)
-    assert on_grid - behind == pytest.approx(18.0)
-
-
-def test_transmission_charge_makes_generation_its_share():
-    charge = electricity.transmission_charge(26.0, 0.65)
-    assert 26.0 / (26.0 + charge) == pytest.approx(0.65)
-    with pytest.raises(ValueError, match="share"):
-        electricity.transmission_charge(26.0, 0.0)
+def test_delivered_price_adds_its_components_and_behind_the_meter_there_are_no_wires():
+    sites = {
+        "generation_wet": np.array([20.0, 20.0]),
+        "generation_dry": np.array([40.0, 40.0]),
+        "transmission": np.array([18.0, 0.0]),
+    }
+    Site.price_power(sites, 0.25, 0.9, 1.1, np.full(2, 3.0), np.full(2, 2.0))
+    rest = 35.0 * 0.9 + 3.0 - 2.0
+    np.testing.assert_allclose(sites["power_price"], [rest + 18.0 * 1.1, rest])
 
 
 def test_wet_season_is_full_from_june_to_october_and_half_the_year():
@@ -109,11 +91,6 @@ def test_wet_season_is_full_from_june_to_october_and_half_the_year():
 def test_seasonal_price_lies_between_wet_and_dry():
     price = electricity.seasonal(25.0, 55.0, np.array([0.0, 0.5, 1.0]))
     np.testing.assert_allclose(price, [55.0, 40.0, 25.0])
-
-
-def test_trends_compound():
-    assert electricity.trended(40.0, -0.015, 2.0) == pytest.approx(40.0 * 0.985**2)
-    assert electricity.trended(40.0, -0.015, 0.0) == 40.0
 
 
 @given(st.lists(st.tuples(st.floats(-50, 300), st.floats(0, 1e4)), min_size=1, max_size=60))
@@ -143,10 +120,3 @@ def test_lead_times_by_type_and_size():
         scale=2.0,
     )
     np.testing.assert_allclose(months, [36.0, 72.0, 18.0])
-
-
-def test_large_grid_growth_is_bounded_by_rate_and_potential():
-    headroom = electricity.large_grid_headroom(
-        np.array([1000.0, 1000.0]), np.array([1000.0, 5.0]), 0.03, 1.0
-    )
-    np.testing.assert_allclose(headroom, [60.0, 5.0])

@@ -364,6 +364,23 @@ def test_a_seized_site_loses_its_machines():
     assert world.site_work[site] == 0.0
 
 
+def test_large_grid_sites_keep_to_the_room_of_their_nation():
+    world = World(small_case("baseline_2025", 5))
+    grid, sizes = world.types.on_grid[world.cells.type], np.full(len(world.cells), 150.0)
+    # What was in hand on the first day has taken some of a year's growth.
+    year = world.case.energy.large_grid_growth_yr * building.large_potential(world)
+    assert (world.nations["large_room"] <= year * (1 + 1e-12)).all()
+    assert world.nations["large_room"].sum() > 0.5 * year.sum()
+    world.nations["large_room"][:] = 149.0
+    assert (building.ration_large(world, sizes) == np.where(grid, 99.0, 150.0)).all()
+    world.nations["large_room"][:] = 200.0
+    assert (building.ration_large(world, sizes) == 150.0).all()
+    cell = np.flatnonzero(grid)[:1]
+    building.spend_large(world, cell, sizes[cell], sizes[cell])
+    nation = world.places["nation"][world.cells.place[cell[0]]]
+    assert world.nations["large_room"][nation] == 50.0
+
+
 def test_bidders_for_computation_win_large_sites():
     world = World(small_case("baseline_2025", 5))
     cell = next(

@@ -297,12 +297,6 @@ def test_order_price_never_rises_with_size(sizes):
     assert np.all(np.diff(prices) <= 0)
 
 
-def test_expected_decline_is_trailing_difficulty_growth_clipped():
-    assert maker.expected_decline(1.0, 1.02**6) == pytest.approx(0.02)
-    assert maker.expected_decline(1.0, 8.0) == 0.05
-    assert maker.expected_decline(2.0, 1.0) == 0.0
-
-
 def test_scarce_output_goes_pro_rata_to_prepaid_power():
     granted = maker.ration([10, 10, 10, 10], [30, 10, 0, 0], 16)
     assert granted == pytest.approx([10, 6, 0, 0])

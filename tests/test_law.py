@@ -282,7 +282,8 @@ def test_a_cap_stops_new_sites():
     before = built_by_place(world).copy()
     while world.running:
         world.step()
-    assert built_by_place(world).tolist() == before.tolist()
+    # Flare wells yield less with time; nothing is added.
+    assert (built_by_place(world) <= before + 1e-9).all()
     free = lived("china_ban_2021", 200, events=())
     assert built_by_place(free).sum() > before.sum()
 

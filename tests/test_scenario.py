@@ -65,9 +65,7 @@ def test_a_file_loads_with_defaults_its_stem_as_name_and_both_ends_counted(base:
 
 
 def test_a_child_overrides_values_and_adds_events(base: Path) -> None:
-    added = (
-        '[heat]\nsold = false\n[[events]]\nkind = "note"\ndate = 2021-06-01\nwhat = "x"'
-    )
+    added = '[heat]\nsold = false\n[[events]]\nkind = "note"\ndate = 2021-06-01\nwhat = "x"'
     case = load(child(base, f'extends = "base"\n{added}'))
     assert (case.name, case.energy.pue, case.heat.sold) == ("child", 1.2, False)
     assert [event.kind for event in case.events] == ["ban", "note"]

@@ -362,3 +362,14 @@ def test_noise_makes_buyers_differ_and_threads_do_not():
     first = site[np.arange(count), np.argmax(hashrate, axis=1)]
     assert set(first) >= {0, 1, 2}
     assert (spent(item, hashrate, budget) <= budget * (1 + 1e-12)).all()
+
+
+def test_noise_makes_a_softmax_choice_of_the_ranking():
+    scores, temperature, rows = np.array([0.10, 0.05, 0.0, -0.2]), 0.05, 40_000
+    chances = np.random.default_rng(6).random((rows, scores.size))
+    noise = np.array([orders.gumbel(chance) for chance in chances.ravel()]).reshape(chances.shape)
+    chosen = np.argmax(scores + temperature * noise, axis=1)
+    expected = np.exp(scores / temperature) / np.exp(scores / temperature).sum()
+    found = np.bincount(chosen, minlength=scores.size) / rows
+    error = np.sqrt(expected * (1 - expected) / rows)
+    assert (np.abs(found - expected) < 3 * error).all()

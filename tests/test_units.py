@@ -52,11 +52,6 @@ def test_breakeven_power_prices(price_usd, table):
     np.testing.assert_allclose(breakeven, list(table.values()), rtol=5e-3)
 
 
-def test_power_of_a_machine():
-    # An Antminer S9: 13.5 TH/s at 98 J/TH draws 1,323 W.
-    assert units.machine_power_mw(13.5, 98.0) == pytest.approx(1323e-6)
-
-
 def test_capital_recovery():
     assert units.capital_recovery(0.10, 10.0) == pytest.approx(0.16274539, rel=1e-7)
     assert units.capital_recovery(0.0, 4.0) == 0.25

@@ -8,6 +8,7 @@ import warnings
 import weakref
 from datetime import date
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -403,6 +404,12 @@ def test_buyers_only_see_sites_whose_terms_are_known(monkeypatch: pytest.MonkeyP
     live(World(small_case("china_ban_2021", 130, *quick, "energy.place_growth_month=2")))
     assert len(known) > 4
     assert all(known)
+
+
+def test_the_decline_firms_expect_is_a_clipped_share_of_the_growth_they_learnt():
+    case = load("baseline_2025", ["firms.decline_weight=0.5"])
+    learnt = [SimpleNamespace(case=case, growth=growth) for growth in (-0.1, 0.04, 0.2)]
+    assert [World.decline.fget(firms) for firms in learnt] == [0.0, 0.02, 0.05]
 
 
 def test_a_price_near_zero_stops_every_machine():

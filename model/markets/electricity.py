@@ -60,13 +60,6 @@ def capacity_quantile(
     return np.asarray((low + share * (high - low)) ** (1.0 / power))
 
 
-def number_quantile(
-    probability: Numbers, exponent: float, least_mw: float, most_mw: float
-) -> FloatArray:
-    """Site size at a probability of the count of sites, density ~ Q^-(1 + exponent), MW."""
-    return capacity_quantile(probability, 1.0 + exponent, least_mw, most_mw)
-
-
 def capacity_share_below(
     size_mw: Numbers, exponent: float, least_mw: float, most_mw: float
 ) -> FloatArray:
@@ -106,54 +99,6 @@ def size_gradient(size_mw: Numbers, mean_log: Numbers, gradient: float = 4.5) ->
     gradient : USD/MWh per e-fold of size (an assumption, 0 to 9)
     """
     return np.asarray(gradient * (np.log(np.asarray(size_mw, dtype=np.float64)) - mean_log))
-
-
-def delivered_price(
-    generation: Numbers,
-    transmission: Numbers,
-    on_grid: Numbers,
-    size_mw: Numbers,
-    *,
-    tax: Numbers = 0.0,
-    subsidy: Numbers = 0.0,
-    credit: Numbers = 0.0,
-    balancing: Numbers = 0.0,
-    premium: Numbers = 0.0,
-    cut: float = 0.0,
-    cut_from_mw: float = 20.0,
-    standby: Numbers = 0.0,
-) -> FloatArray:
-    """Power price at the machine's plug.
-
-    Parameters
-    ----------
-    generation, transmission, tax, subsidy, credit, balancing, premium, standby : USD/MWh
-        `credit` is demand response, `premium` the price of a hedge, `standby` what a site
-        behind the meter pays for its connection instead of `transmission`
-    on_grid : bool, whether the site pays transmission and distribution
-    size_mw : MW
-    cut : share of transmission charges that loads from `cut_from_mw` on are spared
-
-    Returns
-    -------
-    array of the broadcast shape, USD/MWh
-    """
-    spared = np.where(np.asarray(size_mw) >= cut_from_mw, cut, 0.0)
-    wires = np.where(on_grid, np.asarray(transmission) * (1.0 - spared), standby)
-    charges = np.asarray(tax) + balancing + premium - subsidy - credit
-    return np.asarray(np.asarray(generation) + wires + charges, dtype=np.float64)
-
-
-def transmission_charge(generation: Numbers, generation_share: float) -> FloatArray:
-    """Transmission charge that makes generation the given share of the price, USD/MWh."""
-    if not 0.0 < generation_share <= 1.0:
-        raise ValueError(f"generation share {generation_share}: need a share above 0, at most 1")
-    return np.asarray(np.asarray(generation) * (1.0 - generation_share) / generation_share)
-
-
-def trended(value_usd_mwh: Numbers, growth_yr: float, years: Numbers) -> FloatArray:
-    """A cost after some years of real growth; negative growth is a fall."""
-    return np.asarray(np.asarray(value_usd_mwh) * (1.0 + growth_yr) ** np.asarray(years))
 
 
 def season_weight(day_of_year: Numbers) -> FloatArray:
@@ -221,12 +166,3 @@ def lead_time_months(
     large = np.asarray(on_grid, dtype=bool) & (np.asarray(size_mw) >= large_from_mw)
     base = np.asarray(base_months, dtype=np.float64)
     return np.asarray(scale * np.where(large, np.maximum(base, large_months), base))
-
-
-def large_grid_headroom(
-    energised_mw: Numbers, potential_mw: Numbers, growth_yr: float, years: float
-) -> FloatArray:
-    """Large grid capacity that a nation can add in `years`, energised plus potential as base."""
-    base = np.asarray(energised_mw, dtype=np.float64) + potential_mw
-    grown = base * ((1.0 + growth_yr) ** years - 1.0)
-    return np.asarray(np.minimum(grown, potential_mw))

@@ -7,9 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from model.units import DAYS_PER_YEAR
 
@@ -269,14 +267,6 @@ def pays_interest(state: Numbers) -> BoolArray:
     return np.asarray((code == Solvency.SOLVENT) | (code == Solvency.DISTRESSED))
 
 
-def operates(
-    state: Numbers, hashprice_usd_ths_day: Numbers, energy_usd_ths_day: Numbers
-) -> BoolArray:
-    """Whether a machine runs: in any firm not liquidated, while its next hash pays its power."""
-    alive = np.asarray(state) != Solvency.LIQUIDATED
-    return np.asarray(alive & (np.asarray(hashprice_usd_ths_day) > energy_usd_ths_day))
-
-
 def liquidation_value(used_value_usd: Numbers, haircut: float = 0.25) -> FloatArray:
     """What machines bring in a forced sale."""
     return np.asarray((1.0 - haircut) * np.asarray(used_value_usd, dtype=np.float64))
@@ -310,47 +300,7 @@ def uniform_days(draw: Numbers, low: Numbers, high: Numbers) -> NDArray[np.int64
     return days
 
 
-# Moving and giving up.
-
-
-def relocation_cost_usd(
-    power_mw: Numbers,
-    abroad: Numbers,
-    machine_value_usd: Numbers,
-    duty: Numbers,
-    *,
-    abroad_usd_mw: float = 90_000.0,
-    home_usd_mw: float = 10_000.0,
-) -> FloatArray:
-    """Cost of moving machines: carriage and installation, and duty at a border."""
-    outward = np.asarray(abroad, dtype=bool)
-    carriage = np.where(outward, abroad_usd_mw, home_usd_mw) * np.asarray(power_mw)
-    levy = np.where(outward, np.asarray(duty) * np.asarray(machine_value_usd), 0.0)
-    return np.asarray(carriage + levy, dtype=np.float64)
-
-
-def relocation_days(
-    draw: Numbers,
-    abroad: Numbers,
-    *,
-    abroad_low: float = 60.0,
-    abroad_high: float = 150.0,
-    home_low: float = 5.0,
-    home_high: float = 15.0,
-) -> NDArray[np.int64]:
-    """Days that machines are away on a move, from a uniform draw."""
-    low = np.where(abroad, abroad_low, home_low)
-    high = np.where(abroad, abroad_high, home_high)
-    return uniform_days(draw, low, high)
-
-
-def relocates(
-    gain_usd: Numbers, cost_usd: Numbers, banned: Numbers = False, ratio: float = 1.3
-) -> BoolArray:
-    """Whether a fleet moves: its gain is well above the cost, or it must and loses nothing."""
-    gain = np.asarray(gain_usd, dtype=np.float64)
-    cost = np.asarray(cost_usd, dtype=np.float64)
-    return np.asarray(np.where(banned, gain > cost, gain > ratio * cost), dtype=np.bool_)
+# Giving up.
 
 
 def exits(used_value_usd: Numbers, continuing_value_usd: Numbers) -> BoolArray:
@@ -372,132 +322,3 @@ def expected_growth(
 def monthly_rate(rate_yr: Numbers) -> FloatArray:
     """Compound monthly rate of a yearly one."""
     return np.asarray((1.0 + np.asarray(rate_yr, dtype=np.float64)) ** (1.0 / 12.0) - 1.0)
-
-
-def budget_usd(cash_usd: Numbers, credit_usd: Numbers, share_month: float = 0.35) -> FloatArray:
-    """Most that a firm spends on machines in a month."""
-    funds = np.maximum(np.asarray(cash_usd, dtype=np.float64), 0.0) + credit_usd
-    return np.asarray(share_month * funds)
-
-
-@njit(cache=True)
-def _margins(
-    hashprice: float, decline: float, cost: float, duty: float, rate: float, months: int
-) -> float:
-    value, discount = 0.0, 1.0
-    for _ in range(months):
-        hashprice *= 1.0 - decline
-        discount /= 1.0 + rate
-        value += max(hashprice - cost, 0.0) * discount
-    return value * duty * DAYS_PER_MONTH
-
-
-@njit(cache=True, parallel=True)
-def _net_present_values(
-    hashprice: FloatArray,
-    decline: FloatArray,
-    cost: FloatArray,
-    capital: FloatArray,
-    duty: FloatArray,
-    rate: FloatArray,
-    months: int,
-) -> FloatArray:
-    miners, offers, generations = cost.shape
-    values = np.empty((miners, offers, generations))
-    for miner in prange(miners):
-        for offer in range(offers):
-            for row in range(generations):
-                margins = _margins(
-                    hashprice[miner],
-                    decline[miner],
-                    cost[miner, offer, row],
-                    duty[miner, offer],
-                    rate[miner],
-                    months,
-                )
-                values[miner, offer, row] = margins - capital[miner, offer, row]
-    return values
-
-
-def net_present_value(
-    hashprice_usd_ths_day: Numbers,
-    decline_month: Numbers,
-    cost_usd_ths_day: Numbers,
-    capital_usd_ths: Numbers,
-    duty: Numbers,
-    rate_month: Numbers,
-    *,
-    months: int = 48,
-) -> FloatArray:
-    """Net present value per TH/s of every generation at every offer of every miner.
-
-    Parameters
-    ----------
-    hashprice_usd_ths_day : scalar or [miner], today's, net of pool cut and stale blocks
-    decline_month : scalar or [miner], expected fall a month; negative if it is to rise
-    cost_usd_ths_day : [miner, offer, generation], power and other cash cost of a running day
-    capital_usd_ths : [miner, offer, generation], machine, infrastructure, site and move
-    duty : scalar or [miner, offer], share of the time that the site has power
-    rate_month : scalar or [miner]
-    months : horizon
-
-    Returns
-    -------
-    [miner, offer, generation], USD per TH/s
-
-    Notes
-    -----
-    sum_k u [p (1-g)^k - c]+ 30.4375 / (1+r)^k - capital, k = 1..months. The machine is switched
-    off in months that would not pay, so no month loses money.
-    """
-    cost = np.ascontiguousarray(cost_usd_ths_day, dtype=np.float64)
-    if cost.ndim != 3:
-        raise ValueError(f"costs of shape {cost.shape}: need [miner, offer, generation]")
-    miners, offers, _ = cost.shape
-    return np.asarray(
-        _net_present_values(
-            _filled(hashprice_usd_ths_day, (miners,)),
-            _filled(decline_month, (miners,)),
-            cost,
-            _filled(capital_usd_ths, cost.shape),
-            _filled(duty, (miners, offers)),
-            _filled(rate_month, (miners,)),
-            months,
-        )
-    )
-
-
-def _filled(value: Numbers, shape: tuple[int, ...]) -> FloatArray:
-    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=np.float64), shape))
-
-
-def softmax_choice(
-    values: Numbers, draws: Numbers, temperature: float = 0.05, allowed: Numbers = True
-) -> NDArray[np.int64]:
-    """Column chosen in each row, with probability ~ exp(value / temperature).
-
-    Parameters
-    ----------
-    values : [row, column]
-    draws : [row], uniform in [0, 1)
-    temperature : near 0 picks the best
-    allowed : broadcast to [row, column]; others, and values that are not finite, are not picked
-
-    Returns
-    -------
-    [row], -1 where nothing is allowed
-    """
-    scores = np.asarray(values, dtype=np.float64)
-    able = np.isfinite(scores) & np.broadcast_to(np.asarray(allowed, dtype=bool), scores.shape)
-    masked = np.where(able, scores, -np.inf)
-    best = masked.max(axis=1, keepdims=True, initial=-np.inf)
-    best = np.where(np.isfinite(best), best, 0.0)
-    cumulative = np.cumsum(np.exp((masked - best) / temperature), axis=1)
-    target = np.asarray(draws, dtype=np.float64)[:, None] * cumulative[:, -1:]
-    chosen = (cumulative > target).argmax(axis=1)
-    return np.where(able.any(axis=1), chosen, -1).astype(np.int64)
-
-
-def investment_probability(value: Numbers, temperature: float = 0.05) -> FloatArray:
-    """Chance that a firm takes an investment of this net present value over capital."""
-    return np.asarray(expit(np.asarray(value, dtype=np.float64) / temperature))

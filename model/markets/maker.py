@@ -143,12 +143,6 @@ def plan_output(
     return OutputPlan(min(wanted, capacity), capacity, wanted, value_over_cost, expected)
 
 
-def expected_decline(difficulty_six_months_ago: float, difficulty: float) -> float:
-    """Decline of hashprice a month that buyers expect: the trailing growth of difficulty."""
-    growth: float = (difficulty / difficulty_six_months_ago) ** (1 / 6) - 1
-    return min(max(growth, 0.0), 0.05)
-
-
 def list_price(
     hashprice: float,
     decline_month: float,
