@@ -130,7 +130,7 @@ def scrap(world: World, rows: np.ndarray, share: np.ndarray, paid: bool = True) 
             minlength=len(world.generations),
         )
         fleets.remove(gone)
-    world.seats_changed |= rows.size > 0
+    # Fewer machines need no new seating: nothing runs where nothing is left.
 
 
 def age_machines(world: World) -> None:

@@ -25,7 +25,13 @@ from model.chain.chain import Chain
 from model.law import Law, Statutes
 from model.ledger import Accounts
 from model.markets import clocking, electricity, hardware, maker, seats
-from model.markets.dispatch import dispatch, seat_order, tally
+from model.markets.dispatch import (
+    clocked_rows,
+    dispatch,
+    in_working_order,
+    seat_order,
+    tally,
+)
 from model.recorder import Recorder
 from model.rewards.shared import shared
 from model.rewards.solo import solo
@@ -237,12 +243,11 @@ class World(mesa.Model):
         """Every machine whose next hash pays for its power."""
         fleets, sites = self.fleets, self.sites
         owner = np.maximum(fleets["miner"], 0)
-        # A regulator stops a firm at home; what it runs abroad runs on.
-        halted = (self.miners["halted_until"] >= self.day)[owner]
-        halted &= fleets["nation"] == self.miners["nation"][owner]
-        working = (self.miners["status"] < 3)[owner] & ~halted
-        placed = fleets.alive & (fleets["site"] >= 0)
-        ready = placed & (fleets["ready_on"] <= self.day) & working
+        miners = self.miners
+        ready, working = in_working_order(
+            fleets.alive, fleets["site"], fleets["ready_on"], owner, fleets["nation"],
+            miners["status"] < 3, miners["halted_until"] >= self.day, miners["nation"], self.day,
+        )  # fmt: skip
         self.effective, self.joules = self.clock_machines(owner)
         load, self.hashrate_by_hour = dispatch(
             self.seating[0],
@@ -280,8 +285,9 @@ class World(mesa.Model):
         """
         fleets, sites, site = self.fleets, self.sites, self.fleets["site"]
         effective, joules = fleets["hashrate"] * self.uptime[owner], fleets["efficiency"]
-        free = (site >= 0) & (self.case.machines.clocking | (sites["hourly"][site] >= 0))
-        rows = np.flatnonzero(free & self.clockable[fleets["generation"]])
+        rows = clocked_rows(
+            site, fleets["generation"], sites["hourly"], self.clockable, self.case.machines.clocking
+        )
         if rows.size == 0:
             return effective, joules
         price = sites["power_price"][site[rows]] + self.case.energy.idle_cost_usd_mwh

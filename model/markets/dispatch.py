@@ -49,6 +49,59 @@ def _counted(rows: np.ndarray, label: np.ndarray, labels: int) -> tuple[np.ndarr
     return grouped, first
 
 
+@njit(cache=True)
+def in_working_order(
+    alive: np.ndarray,
+    site: np.ndarray,
+    ready_on: np.ndarray,
+    owner: np.ndarray,
+    nation: np.ndarray,
+    operating: np.ndarray,
+    halted: np.ndarray,
+    home: np.ndarray,
+    day: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which fleets could run today, and which have an owner who may run them.
+
+    Parameters
+    ----------
+    alive, site, ready_on, owner, nation : of the fleets; site -1 is the warehouse
+    operating, halted, home : of the owners; a halt stops a firm in its home nation only
+    day : today
+
+    Returns
+    -------
+    ready, working : bool arrays over the fleets
+    """
+    ready = np.empty(site.size, dtype=np.bool_)
+    working = np.empty(site.size, dtype=np.bool_)
+    for row in range(site.size):
+        firm = owner[row]
+        stopped = halted[firm] and nation[row] == home[firm]
+        working[row] = operating[firm] and not stopped
+        ready[row] = working[row] and alive[row] and site[row] >= 0 and ready_on[row] <= day
+    return ready, working
+
+
+@njit(cache=True)
+def clocked_rows(
+    site: np.ndarray,
+    generation: np.ndarray,
+    hourly: np.ndarray,
+    clockable: np.ndarray,
+    all_of: bool,
+) -> np.ndarray:
+    """Fleets whose clock is chosen: under the sun, or all, where the generation allows it."""
+    chosen = np.empty(site.size, dtype=np.int64)
+    count = 0
+    for row in range(site.size):
+        place = site[row]
+        if place >= 0 and clockable[generation[row]] and (all_of or hourly[place] >= 0):
+            chosen[count] = row
+            count += 1
+    return chosen[:count].copy()
+
+
 @njit(cache=True, inline="always")
 def _fill(
     order: np.ndarray,
