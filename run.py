@@ -200,7 +200,13 @@ def _finish(jobs: Sequence[Job], workers: int) -> tuple[list[Path], dict[int, st
                     errors[job.case.seed] = ended.error
                 advance(len(done) + len(errors))
     except KeyboardInterrupt:
-        kept = ", ".join(str(folder) for folder in sorted(done)) or "none"
+        for job in jobs:
+            # Of a replicate that was cut off there is only an empty folder.
+            with contextlib.suppress(OSError):
+                job.folder.rmdir()
+        # What a worker wrote while it was being told counts too.
+        whole = [job.folder for job in jobs if (job.folder / "run.json").is_file()]
+        kept = ", ".join(str(folder) for folder in whole) or "none"
         err.print(f"stopped; finished replicates: {kept}", highlight=False)
         raise typer.Exit(1) from None
     return sorted(done, key=lambda folder: int(folder.name)), errors
