@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from agents import making
 from agents.fleet import NEVER, NOWHERE
 from agents.site import Site
 from model.markets import hardware, maker, seats
@@ -22,7 +23,6 @@ MOST_OFFERS = 10
 ROUNDS = 6
 TYPICAL_J_TH = 50.0  # turns a lot in MW into a lot in TH/s, roughly
 RAREST = 0.1  # a firm that can pay for less than a lot shops now and then, at least so often
-LEAST_STOCK_THS = 100.0
 PAST_BUDGET_USD = 1e10  # more than a month of output can cost, so that it is all sold
 
 
@@ -53,10 +53,10 @@ class Orders(NamedTuple):
 def buy_machines(world: World) -> None:
     """The month's market for new machines: plan, price, order, ration, seat, pay."""
     world.miners["spent"] = 0.0
-    supply = plan_output(world)
+    supply = making.build_machines(world)
     arrival = world.day + round(world.lag_months * DAYS_PER_MONTH)
     unfilled = sell(world, supply, budgets(world), arrival) if world.case.firms.entry else 0.0
-    close_book(world, supply, unfilled)
+    making.close_book(world, supply, unfilled)
 
 
 def sell(world: World, supply: np.ndarray, budget: np.ndarray, arrival: int) -> float:
@@ -66,7 +66,7 @@ def sell(world: World, supply: np.ndarray, budget: np.ndarray, arrival: int) -> 
     is left, until nothing is left or nobody wants it.
     """
     efficiency = world.generations.efficiency_j_th * 1e-6
-    on_sale, offered = supply > LEAST_STOCK_THS, float((supply * efficiency).sum())
+    on_sale, offered = supply > making.LEAST_STOCK_THS, float((supply * efficiency).sum())
     unfilled = 0.0
     for rnd in range(ROUNDS):
         goods = catalogue(world, on_sale)
@@ -92,29 +92,13 @@ def sell(world: World, supply: np.ndarray, budget: np.ndarray, arrival: int) -> 
     return unfilled
 
 
-def plan_output(world: World) -> np.ndarray:
-    """What the maker builds this month, by generation, plus what it has in stock, TH/s."""
-    makers, weights = world.makers, world.output_weights
-    plan = world.plan_output()
-    makers["capacity_mw"] = plan.capacity_mw
-    makers["tobin_q"] = plan.tobin_q
-    stock_mw = (world.book.inventory * world.generations.efficiency_j_th).sum() * 1e-6
-    output_mw = max(plan.output_mw - stock_mw, 0.0)
-    built = hardware.output_hashrate_ths(output_mw, weights, world.generations.efficiency_j_th)
-    makers["output_ths"] = built.sum()
-    world.output_mw = output_mw
-    world.book.built = built
-    world.book.produced += built
-    return np.asarray(world.book.inventory + built)
-
-
 def catalogue(world: World, on_sale: np.ndarray) -> market.Catalogue:
     """Machines that can be had, with their list prices."""
     rows = np.flatnonzero(on_sale)
     return market.Catalogue(
         rows.astype(np.int64),
         world.generations.efficiency_j_th[rows],
-        world.list_prices(rows),
+        making.list_prices(world, rows),
         world.generations.cost_usd_th[rows],
     )
 
@@ -322,19 +306,6 @@ def make_room(world: World, goods: market.Catalogue, orders: Orders) -> None:
 def split_off(world: World, rows: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Move a share of each fleet to a row of its own, alike in all else; returns those rows."""
     return carve(world, rows, world.fleets["hashrate"][rows] * share)
-
-
-def close_book(world: World, left: np.ndarray, unfilled_mw: float) -> None:
-    """Keep what was not sold, and let the maker's pricing power follow its order book."""
-    makers = world.makers
-    world.book.inventory = left
-    makers["pricing_power"] = maker.pricing_power_after(
-        float(makers["pricing_power"][0]),
-        float((left * world.generations.efficiency_j_th).sum()) * 1e-6,
-        world.case.machines.stock_wanted_months
-        * max(world.output_mw, 0.5 * float(makers["capacity_mw"][0])),
-        unfilled_mw,
-    )
 
 
 def carve(world: World, rows: np.ndarray, amount: np.ndarray) -> np.ndarray:

@@ -99,16 +99,6 @@ def fill_pipeline(world: World) -> None:
     banking.measure_firms(world)
 
 
-def pipeline_ths(world: World) -> np.ndarray:
-    """Machines on their way to a first seat, by month of delivery, TH/s."""
-    fleets = world.fleets
-    due = (fleets["ready_on"] - world.day) / DAYS_PER_MONTH
-    months = np.clip(np.floor(due), 0, 23).astype(np.int64)
-    waiting = fleets.alive & (fleets["born"] > world.day) & (due > 0)
-    total = np.bincount(months[waiting], weights=fleets["hashrate"][waiting], minlength=1)
-    return np.asarray(total)
-
-
 def monthly_rate(world: World) -> np.ndarray:
     """Cost of capital of each firm a month."""
     firms, miners = world.case.firms, world.miners

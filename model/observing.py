@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agents import making
 from agents.miner import FORMS, PUBLIC
 from model import metrics
 from model.events import Event
@@ -130,7 +131,7 @@ def market_row(world: World) -> dict[str, float]:
         "hashprice_usd_ph_day": world.hashprice * 1e3,
         "fees_btc": world.blocks.fees_sat / 1e8,
         "efficiency_cambridge_j_th": world.cambridge,
-        "asic_price_usd_th": float(world.list_prices(np.array([newest]))[0]),
+        "asic_price_usd_th": float(making.list_prices(world, np.array([newest]))[0]),
         "orphan_rate": world.chain.stale_chance,
         "tobin_q": float(world.makers["tobin_q"][0]),
         "machine_output_mw": world.output_mw,

@@ -52,8 +52,6 @@ HEADLINES = (
 MOST_DECLINE_MONTH = 0.05
 CLOCKABLE_FROM = date(2018, 10, 1)  # older machines have one clock
 LINEAR_POWER = 0.6  # share of a machine's power that grows with the clock, the rest with its cube
-CLEARANCE_COST = 0.2  # unsold machines go for as little as a fifth of what they cost to make
-LEAST_STOCK_THS = 100.0
 LOT = 0.25  # of a row of sites
 
 
@@ -410,49 +408,6 @@ class World(mesa.Model):
     def frontier_unit_ths(self) -> float:
         """Hashrate of one machine of the kind most made now, TH/s."""
         return float(self.generations.unit_hashrate_ths[int(np.argmax(self.output_weights))])
-
-    def plan_output(self) -> maker.OutputPlan:
-        """The maker's plan for this month."""
-        rule, weights = self.case.machines, self.output_weights
-        efficiency = hardware.output_efficiency(weights, self.generations.efficiency_j_th)
-        frozen = rule.output_frozen_from
-        return maker.plan_output(
-            maker.OutputRule(
-                eagerness=rule.eagerness,
-                retirement_month=rule.retirement_month,
-                growth_month=rule.output_growth_month,
-                decline_month=rule.output_decline_month,
-                growth_step_mw=5e-4 * self.case.start.hashrate_ehs * efficiency,
-                ceiling_mw=rule.output_ceiling_mw_month,
-                rate_month=rule.discount_rate_month,
-                frozen=frozen is not None and self.today >= frozen,
-            ),
-            float(self.makers["capacity_mw"][0]),
-            self.hashrate_ths,
-            accounting.pipeline_ths(self),
-            self.hashprice,
-            rule.reference_power_price_usd_mwh * efficiency * 24e-6,
-            rule.cost_usd_j_th * efficiency,
-            efficiency,
-            self.decline,
-        )
-
-    def list_prices(self, rows: np.ndarray) -> np.ndarray:
-        """What the maker asks for some generations, USD/TH; what lies in stock is cleared."""
-        rule, built = self.case.machines, self.book.built[rows]
-        stale = self.book.inventory[rows] > 0.5 * np.maximum(built, LEAST_STOCK_THS)
-        cost = self.generations.cost_usd_th[rows]
-        asked = maker.list_price(
-            self.hashprice,
-            self.decline,
-            self.generations.efficiency_j_th[rows],
-            np.where(stale, CLEARANCE_COST * cost, cost),
-            float(self.makers["pricing_power"][0]),
-            rule.reference_power_price_usd_mwh,
-            rule.least_margin,
-            rule.discount_rate_month,
-        )
-        return np.asarray(asked)
 
     def place_prices_by_season(self) -> tuple[np.ndarray, np.ndarray]:
         """Delivered price of existing sites at each place, wet and dry, USD/MWh."""
