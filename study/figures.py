@@ -424,7 +424,9 @@ def _set_scale(axes: Axes, headroom: float) -> None:
         axes.set_yscale("log")
         low *= 0.8
         axes.set_ylim(low, low * (high / low) ** (1.0 / (1.0 - headroom)))
-        axes.yaxis.set_major_locator(LogLocator(numticks=6))
+        # Over less than two decades powers of ten alone would leave one number, or none.
+        subs = (1.0,) if high / low > 300 else (1.0, 2.0, 5.0)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=9))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
