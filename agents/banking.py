@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DAYS_PER_MONTH = 30.4375
 AMORTISATION_MONTHS = 36.0
 LIQUIDATED = 3
+MONTHS_TO_LEAVE = 6
 FORCED_SALES = 5  # firms that each machine of a failed firm is offered to, one after another
 
 
@@ -266,6 +267,34 @@ def affordable(buyer: np.ndarray, bill: np.ndarray, cash: np.ndarray) -> np.ndar
     return paid
 
 
+def leave_business(world: World) -> None:
+    """Monthly: firms that have sold their last machine close, if they buy none within half a year.
+
+    A machine is sold when somebody's bid exceeds what it is worth where it is, so a firm whose
+    machines are worth more to others ends up without any.
+    """
+    fleets, miners = world.fleets, world.miners
+    held = np.bincount(fleets["miner"][fleets.rows], minlength=miners.size)
+    trading = miners.alive & (miners["status"] < LIQUIDATED)
+    miners["months_empty"] = np.where(trading & (held == 0), miners["months_empty"] + 1, 0)
+    leaving = np.flatnonzero(miners["months_empty"] > MONTHS_TO_LEAVE)
+    if leaving.size == 0:
+        return
+    repay(world, leaving)
+    close_books(world, leaving, "shareholders")
+    miners["status"][leaving] = LIQUIDATED
+    for row in leaving:
+        world.tell("exit", world.firm_name(int(row)), "has sold its machines and closes")
+
+
+def repay(world: World, rows: np.ndarray) -> None:
+    """Pay back what firms owe, as far as their cash goes."""
+    miners = world.miners
+    paid = np.minimum(miners["debt"][rows], np.maximum(miners["cash"][rows], 0.0))
+    world.pay(rows, paid, "lenders")
+    miners["debt"][rows] -= paid
+
+
 def buyers_in_nation(world: World, nation: np.ndarray, gone: np.ndarray) -> np.ndarray:
     """A solvent firm for each lot, with chances by cash, of the same nation if there is one."""
     miners, draw = world.miners, world.streams.generator("liquidation")
@@ -284,15 +313,15 @@ def buyers_in_nation(world: World, nation: np.ndarray, gone: np.ndarray) -> np.n
     return chosen
 
 
-def close_books(world: World, failed: np.ndarray) -> None:
-    """Coins and cash of failed firms go to their creditors; unpaid debt is lost to them."""
+def close_books(world: World, failed: np.ndarray, heirs: str = "lenders") -> None:
+    """Coins and cash of closed firms go to their creditors or owners; unpaid debt is lost."""
     miners = world.miners
     price_sat = world.price_usd / SATOSHI_PER_COIN
     coins = miners["treasury_sat"][failed]
     world.market_sat += int(coins.sum())
     world.accounts.receive(miners["cash"], failed, coins * price_sat, "exchange")
     miners["treasury_sat"][failed] = 0
-    world.accounts.pay(miners["cash"], failed, miners["cash"][failed], "lenders")
+    world.accounts.pay(miners["cash"], failed, miners["cash"][failed], heirs)
     miners["debt"][failed] = 0.0
     miners["overhead_usd_day"][failed] = 0.0
 

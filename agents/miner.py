@@ -36,6 +36,7 @@ class Miner(RowAgent):
     work = Column("TH/s", doc="running on average today")
     earned_sat = Column("sat", dtype=np.int64, doc="payouts today")
     power_bill = Column("USD", doc="paid for power today")
+    months_empty = Column("month", dtype=np.int32, doc="months in a row without any machine")
     spent = Column("USD", doc="paid for machines this month")
 
     @columnar

@@ -496,6 +496,7 @@ MONTHLY = (
     moving.reserve_seats,
     accounting.tidy,
     banking.grow_up,
+    banking.leave_business,
     building.grow_backlog,
 )
 QUARTERLY = (banking.issue_equity, banking.choose_hedges)

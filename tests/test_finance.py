@@ -222,12 +222,6 @@ def test_mean_number_of_daily_seizures_follows_the_hazard():
     assert abs(found - expected) < 3 * np.sqrt(expected)
 
 
-def test_exit_when_machines_are_worth_more_to_others():
-    np.testing.assert_array_equal(
-        finance.exits(np.array([1.0, 2.0]), np.array([2.0, 1.0])), [False, True]
-    )
-
-
 def test_expectation_adapts_by_its_weight():
     assert finance.expected_growth(0.02, 0.12) == pytest.approx(0.05)
     assert finance.monthly_rate(0.12) == pytest.approx(0.0094887929, rel=1e-8)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import polars as pl
 import pytest
 
-from agents import banking, building, buying, trading
+from agents import banking, building, buying, moving, trading
 from agents.fleet import NEVER
 from agents.miner import HOME, PRIVATE, PUBLIC, STATE
 from agents.site import AI
@@ -434,3 +435,21 @@ def test_homes_and_states_do_not_borrow():
     outside = np.isin(world.miners["form"], (HOME, STATE))
     assert outside.any()
     assert world.miners["debt"][outside].max() == 0.0
+
+
+def test_a_firm_that_has_sold_its_last_machine_closes_and_pays_its_owners():
+    world = World(small_case("china_ban_2021", 300, *CALM, "firms.entry=false", events=()))
+    miners, fleets = world.miners, world.fleets
+    row = int(np.flatnonzero((miners["form"] == PRIVATE) & (miners["debt"] > 0))[0])
+    world.step()
+    moving.scrap(world, fleets.rows[fleets["miner"][fleets.rows] == row], np.ones(1))
+    world.earn(np.array([row]), np.array([1e9]), "endowment")
+    debt, paid = miners["debt"][row], world.accounts.balances_usd["shareholders"]
+    assert debt > 0
+    while world.running:
+        world.step()
+    assert miners["status"][row] == 3
+    assert (miners["cash"][row], miners["debt"][row], miners["treasury_sat"][row]) == (0.0, 0.0, 0)
+    assert world.accounts.balances_usd["shareholders"] - paid > 0.9e9
+    told = world.recorder.events().filter(pl.col("kind") == "exit")
+    assert told["subject"].to_list().count(world.firm_name(row)) == 1

@@ -303,14 +303,6 @@ def uniform_days(draw: Numbers, low: Numbers, high: Numbers) -> NDArray[np.int64
 # Giving up.
 
 
-def exits(used_value_usd: Numbers, continuing_value_usd: Numbers) -> BoolArray:
-    """Whether a miner closes for good: its machines are worth more to others."""
-    return np.asarray(np.asarray(used_value_usd) > np.asarray(continuing_value_usd))
-
-
-# Investment.
-
-
 def expected_growth(
     expected_month: Numbers, observed_month: Numbers, weight: float = 0.3
 ) -> FloatArray:
