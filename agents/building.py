@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.nation import Nation
 from agents.site import AI, MINERS, Site
-from model.markets import compute, electricity
+from model.markets import compute, costs, electricity
 from model.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MOST_SIGNAL = 3.0  # profit beyond this pulls no more sites
 SMALLEST_CLUSTER_MW = 5.0  # a place without sites may grow as if it had this much
 CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over ten
 ROW_GROWTH = 1.3  # rows of new sites are coarser once the world is so much larger
-HOME_MW, WORKSHOP_MW = 0.05, 0.5  # below the first a home, below the second no paid upkeep
+HOME_MW = 0.05  # below it a home
 INFRA_OF_TYPES_USD_MW = 350e3  # what the table of site types reckons with
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
@@ -260,7 +260,7 @@ def draw_sites(
         "duty_wet": table.duty[cells],
         "duty_dry": table.dry_duty[cells],
         "pue": np.where(size < HOME_MW, energy.pue_hydro_cooled, energy.pue),
-        "upkeep": np.where(size < WORKSHOP_MW, 0.0, firms.om_usd_mwh),
+        "upkeep": costs.maintenance_usd_mwh(size, firms.om_usd_mwh, firms.own_time_usd_mwh),
         "infra": np.where(size < HOME_MW, firms.infra_home_usd_mw, infra),
         "grid": types.on_grid[kind],
         "energised_on": energised_on,

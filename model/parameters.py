@@ -240,6 +240,9 @@ class Firms(Section):
     )
     fixed_cost_scale: float = number(1.0, 0, 10, "multiplies the eight scale-indifferent expenses")
     om_usd_mwh: float = number(4.5, 0, 50, "site operation and maintenance, sites >= 0.5 MW")
+    own_time_usd_mwh: float = number(
+        0.0, 0, 1000, "H_OWN_TIME: the same below 0.5 MW, where it is the owner's own time"
+    )
     site_cost_usd: float = number(50_000.0, 0, 1e8, "development cost of a site")
     infra_usd_mw: float = number(350_000.0, 0, 1e7, "infrastructure of a site")
     infra_home_usd_mw: float = number(100_000.0, 0, 1e7, "the same below 50 kW")

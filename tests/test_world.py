@@ -415,3 +415,17 @@ def test_the_decline_firms_expect_is_a_clipped_share_of_the_growth_they_learnt()
 def test_a_price_near_zero_stops_every_machine():
     world = lived("china_ban_2021", 10, 'price.mode="path"', "price.path=[[2019-09-01, 0.001]]")
     assert (world.recorder["hashrate_ehs"] == 0.0).all()
+
+
+def test_own_time_is_priced_at_small_sites_only() -> None:
+    """H_OWN_TIME: priced time is upkeep of the sites too small for paid hands."""
+    free, priced = (
+        World(small_case("baseline_2025", 1, *sets)).sites
+        for sets in ((), ("firms.own_time_usd_mwh=9",))
+    )
+    small = priced["size_mw"] < 0.5
+    assert small.any()
+    assert not small.all()
+    assert set(free["upkeep"][small]) == {0.0}
+    assert set(priced["upkeep"][small]) == {9.0}
+    assert set(free["upkeep"][~small]) == set(priced["upkeep"][~small]) == {4.5}
