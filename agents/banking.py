@@ -89,18 +89,17 @@ def measure_firms(world: World) -> None:
     )  # fmt: skip
     miners["overhead"] = overhead
     miners["overhead_usd_day"] = overhead * size * 24.0 * use
-    world.uptime = uptime(world, each)
+    world.repair_days = repair_days(world, each)
 
 
-def uptime(world: World, size_mw: np.ndarray) -> np.ndarray:
-    """Share of each firm's machines that are not in repair; by the size of one household."""
+def repair_days(world: World, size_mw: np.ndarray) -> np.ndarray:
+    """Days that a failed machine of each firm is away; by the size of one household."""
     machines = world.case.machines
     unit_ths = world.frontier_unit_ths
     count = size_mw * 1e6 / world.mean_efficiency / unit_ths
     margin = max(world.outlook.hashprice - world.reference_price * world.mean_efficiency * 24e-6, 0)
     in_house = costs.repairs_in_house(count, unit_ths, margin, machines.failure_yr)
-    down = costs.repair_days(in_house)
-    return np.asarray(1.0 - machines.failure_yr * down / 365.25)
+    return costs.repair_days(in_house)
 
 
 def credit_limit(world: World) -> np.ndarray:

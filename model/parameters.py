@@ -144,6 +144,9 @@ class Machines(Section):
     )
     discount_rate_month: float = number(0.01, 0, 0.2, "discount rate in present values")
     failure_yr: float = number(0.08, 0, 2, "failures per machine a year")
+    overclock_failure_yr: float = number(
+        0.04, 0, 2, "more of them at twice the clock, in proportion to the clock above nominal"
+    )
     life_years: float = number(7.0, 0.5, 30, "wear-out age")
     idle_scrap_month: float = number(0.04, 0, 1, "share of idle machines scrapped a month")
     scrap_usd_th: float = number(0.3, 0, 100, "scrap value")

@@ -150,7 +150,7 @@ class World(mesa.Model):
         self.fees_btc = self.fees.next(0, 600.0)
         self.output_mw = self.case.start.machine_output_mw_month
         self.momentum, self.valuation, self.failures_today = 0.0, 1.0, 0
-        self.uptime = np.full(self.miners.size, 1.0)
+        self.repair_days = np.zeros(self.miners.size)
         observing.tell_changes(self, self.statutes.changed(self.today) or [])
         self.enforce()
         accounting.endow(self)
@@ -282,9 +282,11 @@ class World(mesa.Model):
         scenario says so.
         """
         fleets, sites, site = self.fleets, self.sites, self.fleets["site"]
-        effective, joules = fleets["hashrate"] * self.uptime[owner], fleets["efficiency"]
+        machines = self.case.machines
+        working = hardware.share_working(machines.failure_yr, self.repair_days)
+        effective, joules = fleets["hashrate"] * working[owner], fleets["efficiency"]
         rows = clocked_rows(
-            site, fleets["generation"], sites["hourly"], self.clockable, self.case.machines.clocking
+            site, fleets["generation"], sites["hourly"], self.clockable, machines.clocking
         )
         if rows.size == 0:
             return effective, joules
@@ -297,7 +299,9 @@ class World(mesa.Model):
         factor = clocking.clock_factor(ratio)
         factor[factor <= 0.0] = 1.0
         joules = joules.copy()
-        effective[rows] *= factor
+        failures = hardware.failures_yr(machines.failure_yr, factor, machines.overclock_failure_yr)
+        working = hardware.share_working(failures, self.repair_days[owner[rows]])
+        effective[rows] = fleets["hashrate"][rows] * working * factor
         joules[rows] *= clocking.clock_power(factor, LINEAR_POWER) / factor
         return effective, joules
 

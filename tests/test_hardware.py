@@ -330,9 +330,9 @@ def test_rationing_grants_all_there_is_and_no_more_than_ordered(rows, available)
 
 
 def test_machines_fail_wear_out_and_are_scrapped():
-    assert hardware.failure_share(0.08, 1.0, 365.25) == pytest.approx(1 - np.exp(-0.08))
-    assert hardware.failure_share(0.08, 1.5, 365.25) == pytest.approx(1 - np.exp(-0.10))
-    assert hardware.failure_share(0.08, 0.6, 365.25) == pytest.approx(1 - np.exp(-0.08))
+    failures = hardware.failures_yr(0.08, [0.6, 1.0, 1.5], overclock_yr=0.04)
+    assert failures == pytest.approx([0.08, 0.08, 0.10])
+    assert hardware.share_working(failures, 36.525) == pytest.approx([0.992, 0.992, 0.99])
     assert list(hardware.worn_out([2556, 2557], 7.0)) == [False, True]
     assert hardware.idle_scrap_share(0.04, 365.25) == pytest.approx(1 - 0.96**12)
 

@@ -429,3 +429,22 @@ def test_own_time_is_priced_at_small_sites_only() -> None:
     assert set(free["upkeep"][small]) == {0.0}
     assert set(priced["upkeep"][small]) == {9.0}
     assert set(free["upkeep"][~small]) == set(priced["upkeep"][~small]) == {4.5}
+
+
+def test_overclocked_machines_are_more_often_in_repair() -> None:
+    """Their hazard takes hashrate from the machines above their nominal clock, from no others."""
+    world = live(World(small_case("solar_path_2035", 3, "machines.clocking=true")))
+    owner = np.maximum(world.fleets["miner"], 0)
+
+    def working(hazard: float) -> np.ndarray:
+        terms = world.case.machines.model_copy(update={"overclock_failure_yr": hazard})
+        world.case = world.case.model_copy(update={"machines": terms})
+        return world.clock_machines(owner)[0]
+
+    calm, wild = working(0.0), working(2.0)
+    hashrate = world.fleets["hashrate"]
+    fast, slow = calm > hashrate, calm < 0.9 * hashrate
+    assert fast.any()
+    assert slow.any()
+    assert np.all(wild[fast] < calm[fast])
+    np.testing.assert_array_equal(wild[slow], calm[slow])

@@ -231,13 +231,15 @@ def power_cost_usd_ths_day(price_usd_mwh: ArrayLike, efficiency_j_th: ArrayLike)
     return np.asarray(price * np.asarray(efficiency_j_th, dtype=np.float64) * MWH_PER_DAY_AND_WATT)
 
 
-def failure_share(
-    failure_yr: ArrayLike, clock_factor: ArrayLike, days: float, overclock_yr: float = 0.04
-) -> Floats:
-    """Share of running machines that fail in `days`; overclocking adds to the hazard."""
+def failures_yr(failure_yr: float, clock_factor: ArrayLike, overclock_yr: float) -> Floats:
+    """Failures per machine a year at a clock; at twice the clock `overclock_yr` more."""
     overclock = np.maximum(np.asarray(clock_factor, dtype=np.float64) - 1.0, 0.0)
-    hazard = np.asarray(failure_yr, dtype=np.float64) + overclock_yr * overclock
-    return np.asarray(-np.expm1(-hazard * days / DAYS_PER_YEAR))
+    return np.asarray(failure_yr + overclock_yr * overclock)
+
+
+def share_working(failures: ArrayLike, repair_days: ArrayLike) -> Floats:
+    """Share of machines not away for repair, given failures a year and the days each takes."""
+    return np.asarray(1.0 - np.asarray(failures) * np.asarray(repair_days) / DAYS_PER_YEAR)
 
 
 def worn_out(age_days: ArrayLike, life_years: float) -> NDArray[np.bool_]:
