@@ -13,15 +13,16 @@ from model.markets import electricity, hardware, seats
 from model.streams import uniforms
 
 if TYPE_CHECKING:
+    from model.parameters import Firms
     from model.world import World
 
 DAYS_PER_MONTH = 30.4375
+LOOKS = 8  # vacant seats an owner looks at in a search
 LOOK_AHEAD_DAYS = 25  # the season is known some weeks ahead
 
 
-def move_terms(world: World) -> seats.MoveTerms:
+def move_terms(firms: Firms) -> seats.MoveTerms:
     """What moves cost and when they pay, from the scenario."""
-    firms = world.case.firms
     return seats.MoveTerms(
         firms.relocation_home_usd_mw,
         firms.relocation_abroad_usd_mw,
@@ -31,7 +32,7 @@ def move_terms(world: World) -> seats.MoveTerms:
         firms.abroad_days_high,
         firms.relocation_gain,
         firms.home_bias,
-        8,
+        LOOKS,
     )
 
 
@@ -177,7 +178,7 @@ def seek_seats(world: World, seeking: np.ndarray) -> None:
         seats.vacant_seats(sites["nation"].astype(np.int64), vacant, world.nations.size),
         world.terms,
         world.outlook,
-        move_terms(world),
+        move_terms(world.case.firms),
     )
     goes = np.flatnonzero(target >= 0)
     seeking, target, downtime = seeking[goes], target[goes], downtime[goes]

@@ -20,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from agents.moving import move_terms
 from benchmarks.columns import seconds, traced_bytes
 from model.markets import seats
 from model.markets.dispatch import dispatch, seat_order
@@ -31,7 +32,6 @@ QUICK_SIZES = (1_000, 10_000, 100_000)
 FLEETS_PER_SITE = 4
 GENERATIONS = 12
 NATIONS = 50
-LOOKS = 8
 HOURLY_SHARE = 0.03
 STORED_SHARE = 0.03
 VACANT_SHARE = 0.2
@@ -123,7 +123,7 @@ def make_setting(fleets: int, seed: int = 1) -> Setting:
         vacant_mw=power * (draw.random(sites) < VACANT_SHARE),
         terms=terms,
         outlook=seats.Outlook(HASHPRICE_USD_TH_DAY, 0.02, Machines().used_horizon_months, 0.5),
-        moving=move_terms(),
+        moving=move_terms(Firms()),
         key=Streams(seed).key("moves"),
     )
 
@@ -149,22 +149,6 @@ def sunshine(draw: np.random.Generator, rows: int) -> np.ndarray:
     noon = draw.uniform(8.0, 16.0, rows)[:, None]
     shape = np.cos((np.arange(24) - noon) * np.pi / 12.0)
     return np.ascontiguousarray(np.maximum(shape, 0.0)) if rows else np.zeros((1, 24))
-
-
-def move_terms() -> seats.MoveTerms:
-    """What moving costs in every scenario that says nothing else."""
-    firms = Firms()
-    return seats.MoveTerms(
-        firms.relocation_home_usd_mw,
-        firms.relocation_abroad_usd_mw,
-        firms.domestic_days_low,
-        firms.domestic_days_high,
-        firms.abroad_days_low,
-        firms.abroad_days_high,
-        firms.relocation_gain,
-        firms.home_bias,
-        LOOKS,
-    )
 
 
 def seat(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
