@@ -194,10 +194,14 @@ def test_every_parameter_that_a_document_names_exists(name: str) -> None:
 # The protocol
 
 
-@pytest.mark.parametrize("kind", RowAgent.__subclasses__(), ids=lambda kind: kind.__name__)
+# Other tests may have made agents of their own by now.
+KINDS_OF_AGENT = [
+    kind for kind in RowAgent.__subclasses__() if kind.__module__.startswith("agents.")
+]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_AGENT, ids=lambda kind: kind.__name__)
 def test_the_protocol_has_every_column_of_every_agent(kind: type[RowAgent]) -> None:
-    if not kind.__module__.startswith("agents."):
-        pytest.skip("an agent of another test")
     rows = [(row[0].strip("`"), row[1]) for row in table(section(ODD, f"### {kind.__name__}"))]
     assert rows == [(name, column.unit) for name, column in kind.columns().items()]
 
