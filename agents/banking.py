@@ -11,12 +11,11 @@ from agents.miner import PUBLIC, Miner
 from agents.moving import scrap
 from model.markets import costs, finance
 from model.streams import uniforms
-from model.units import SATOSHI_PER_COIN
+from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
 
 if TYPE_CHECKING:
     from model.world import World
 
-DAYS_PER_MONTH = 30.4375
 AMORTISATION_MONTHS = 36.0
 LIQUIDATED = 3
 MONTHS_TO_LEAVE = 6

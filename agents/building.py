@@ -9,7 +9,7 @@ import numpy as np
 from agents.nation import Nation
 from agents.site import AI, MINERS, Site
 from model.markets import compute, costs, electricity
-from model.units import HOURS_PER_YEAR
+from model.units import DAYS_PER_YEAR, HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from model.world import World
@@ -275,7 +275,7 @@ def offer_to_computation(world: World, rows: np.ndarray) -> None:
     terms, sites, nations = world.case.compute, world.sites, world.nations
     if not terms.bidders or world.today < terms.from_date or rows.size == 0:
         return
-    years = (world.today - terms.from_date).days / 365.25
+    years = (world.today - terms.from_date).days / DAYS_PER_YEAR
     half = compute.half_size(
         years, start_mw=terms.half_size_mw, decline_yr=terms.half_size_decline_yr
     )
@@ -314,7 +314,7 @@ def prime(world: World) -> None:
 def grow_backlog(world: World) -> None:
     """Monthly: demand for computation grows by its yearly rate; what was met stays met."""
     terms = world.case.compute
-    years = (world.today - max(terms.from_date, world.case.start_date)).days / 365.25
+    years = (world.today - max(terms.from_date, world.case.start_date)).days / DAYS_PER_YEAR
     demand = compute.backlog(years, start_mw=terms.backlog_mw, growth_yr=terms.backlog_growth_yr)
     grown = ((1.0 + terms.backlog_growth_yr) ** (1 / 12) - 1.0) * float(demand)
     Nation.grow_backlog(world.nations, grown)

@@ -11,12 +11,12 @@ from agents.fleet import NEVER, NOWHERE, Fleet
 from agents.site import Site
 from model.markets import electricity, hardware, seats
 from model.streams import uniforms
+from model.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from model.parameters import Firms
     from model.world import World
 
-DAYS_PER_MONTH = 30.4375
 LOOKS = 8  # vacant seats an owner looks at in a search
 LOOK_AHEAD_DAYS = 25  # the season is known some weeks ahead
 

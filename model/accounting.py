@@ -14,12 +14,11 @@ from agents.site import Site
 from model import ledger, observing
 from model.markets import finance
 from model.supply import price_power
-from model.units import SATOSHI_PER_COIN
+from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
 
 if TYPE_CHECKING:
     from model.world import World
 
-DAYS_PER_MONTH = 30.4375
 MWH_TO_JOULE = 3.6e9
 
 

@@ -10,6 +10,7 @@ from agents.building import add_sites, draw_sizes
 from agents.buying import carve, pour
 from agents.miner import HOME, PRIVATE, PUBLIC, STATE
 from model.markets import electricity
+from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
     from model.world import World
@@ -190,7 +191,7 @@ def add_fleets(world: World, chunks: dict[str, np.ndarray], owner: np.ndarray) -
     draw = world.streams.generator("first day")
     generation = chunks["generation"]
     oldest = np.minimum(world.generations.shipping - world.first_ordinal, -30).astype(float)
-    oldest = np.maximum(oldest, -0.8 * world.case.machines.life_years * 365.25)
+    oldest = np.maximum(oldest, -0.8 * world.case.machines.life_years * DAYS_PER_YEAR)
     world.fleets.add(
         miner=owner,
         site=chunks["site"],

@@ -13,11 +13,11 @@ from model import metrics
 from model.events import Event
 from model.geography import INFLATED_BY_PROXIES, REST
 from model.markets import finance, hardware
+from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
     from model.world import World
 
-DAYS_PER_YEAR = 365.25
 SIZE_BINS = ("under 1 MW", "1-10 MW", "10-100 MW", "over 100 MW")
 USED_DISCOUNT = 0.6  # share of a used machine's value that sellers get where no auction has cleared
 # Carbon intensity of sites off the grid, t/MWh; the methane that a flare or landfill site keeps

@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.site import Site
 from model.markets import costs, finance, heat, seats, sunshine
+from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
     from model.world import World
@@ -35,7 +36,7 @@ class PowerOfTheDay:
 def price_power(world: World) -> None:
     """Weekly: delivered price of every site, its hours, and the terms that searchers see."""
     place, sites, energy = world.sites["place"], world.sites, world.case.energy
-    years = world.day / 365.25
+    years = world.day / DAYS_PER_YEAR
     charge = world.places["power_charge"][place]
     generation = (1.0 + energy.generation_trend_yr) ** years
     transmission = (1.0 + energy.transmission_trend_yr) ** years
@@ -141,5 +142,5 @@ def legal_risk(world: World) -> np.ndarray:
     """
     firms = world.case.firms
     seizure = finance.seizure_hazard_yr(world.rule_of_law, world.nation_shares, firms.seizure_yr)
-    halt = finance.halt_hazard_yr(world.rule_of_law, firms.halt_yr) * HALT_DAYS / 365.25
+    halt = finance.halt_hazard_yr(world.rule_of_law, firms.halt_yr) * HALT_DAYS / DAYS_PER_YEAR
     return np.asarray((seizure + halt) / 12.0)

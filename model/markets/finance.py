@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.units import DAYS_PER_YEAR
+from model.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 FloatArray = NDArray[np.float64]
 Numbers = float | NDArray[Any]
 BoolArray = NDArray[np.bool_]
 CodeArray = NDArray[np.int8]
-
-DAYS_PER_MONTH = DAYS_PER_YEAR / 12.0
 
 
 class Form(IntEnum):

@@ -11,12 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from model.units import DAYS_PER_YEAR, HOURS_PER_DAY, WATTS_PER_MW
+from model.units import DAYS_PER_MONTH, DAYS_PER_YEAR, HOURS_PER_DAY, WATTS_PER_MW
 
 Floats = NDArray[np.float64]
 Ordinals = NDArray[np.int64]
 
-DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 MWH_PER_DAY_AND_WATT = HOURS_PER_DAY / WATTS_PER_MW
 GREGORIAN_YEAR_DAYS = 365.2425
 

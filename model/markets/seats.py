@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit, prange
 
 from model.streams import uniform
+from model.units import DAYS_PER_MONTH
 
 MWH_PER_JOULE_PER_TH_DAY = 24e-6
-DAYS_PER_MONTH = 30.4375
 MW_PER_JOULE_PER_TH = 1e-6
 LEAST_SEAT_MW = 1e-6  # less is what rounding leaves of a full site
 
