@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.building import built_by_place
+from agents.failing import LIQUIDATED, liquidate
 from agents.miner import PUBLIC, Miner
 from agents.moving import scrap
 from model.markets import costs, finance
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from model.world import World
 
 AMORTISATION_MONTHS = 36.0
-LIQUIDATED = 3
-MONTHS_TO_LEAVE = 6
-FORCED_SALES = 5  # firms that each machine of a failed firm is offered to, one after another
 
 
 def settle_day(world: World) -> None:
@@ -39,7 +37,10 @@ def settle_day(world: World) -> None:
 
 
 def settle_hedges(world: World) -> None:
-    """Add to the power bills what hedged load pays over the day's price, or gets back."""
+    """Add to the power bills what hedged load pays over the day's price, or gets back.
+
+    A hedged load that stands still while power is short sells what it has bought ahead.
+    """
     miners, sites = world.miners, world.sites
     if not (miners["hedged"] > 0).any():
         return
@@ -47,6 +48,21 @@ def settle_hedges(world: World) -> None:
     energy = world.effective * world.joules * world.fleets["load"]
     paid_over = by_miner(world, sites["energy_mwh"] * (fixed - sites["power_price"]), energy)
     miners["power_bill"] = np.maximum(miners["power_bill"] + miners["hedged"] * paid_over, 0.0)
+    if world.power.called.size:
+        sold = miners["hedged"] * by_miner(world, sold_into_spikes(world), energy)
+        world.accounts.receive(miners["cash"], slice(None), sold, "utility")
+
+
+def sold_into_spikes(world: World) -> np.ndarray:
+    """What a hedged load at each site earns today by standing still in dear hours, USD.
+
+    It resells, at the spot price, what it has bought ahead for the hours in which it would run.
+    """
+    sites, power = world.sites, world.power
+    hours = power.called_hours
+    stood_mwh = np.where(power.called, sites["energy_mwh"], 0.0) * hours / max(24 - hours, 1)
+    bought = costs.hedged_price(sites["power_price"], sites["contract_price"], 1.0)
+    return stood_mwh * np.maximum(world.case.energy.spike_usd_mwh - bought, 0.0)
 
 
 def choose_hedges(world: World) -> None:
@@ -167,6 +183,9 @@ def issue_equity(world: World) -> None:
     )
     wanted = np.where((miners["status"] <= 1) & (world.makers["tobin_q"][0] > 1.0), room, 0.0)
     impact = finance.equity_price_impact(wanted, miners["market_value"])
+    # Those who hold the old shares, former creditors too, are diluted by the new ones.
+    old = miners["market_value"]
+    miners["creditors_share"] *= old / np.maximum(old + wanted, 1e-9)
     miners["market_value"] *= 1.0 + impact
     proceeds = finance.equity_proceeds_usd(wanted)
     world.accounts.receive(miners["cash"], slice(None), proceeds, "shareholders")
@@ -211,6 +230,7 @@ def apply_solvency(world: World, step: finance.SolvencyStep) -> None:
     # Who takes a firm over settles its unpaid bills.
     owed = np.where(step.creditors_take_over & alive, np.maximum(-miners["cash"], 0.0), 0.0)
     world.accounts.receive(miners["cash"], slice(None), owed, "lenders")
+    miners["creditors_share"][step.creditors_take_over & alive] = 1.0
     for row in entering:
         world.tell(
             "restructuring", world.firm_name(int(row)), "files for protection, machines run on"
@@ -219,109 +239,6 @@ def apply_solvency(world: World, step: finance.SolvencyStep) -> None:
     world.failures_today = int(failed.size + entering.size)
     if failed.size:
         liquidate(world, failed)
-
-
-def liquidate(world: World, failed: np.ndarray) -> None:
-    """Sell a failed firm's machines where they stand, and close its books.
-
-    Machines go in place to solvent firms of the same nation, at a forced sale's discount; what
-    nobody can pay for is scrapped.
-    """
-    fleets, miners = world.fleets, world.miners
-    gone = np.zeros(miners.size, dtype=bool)
-    gone[failed] = True
-    rows = fleets.rows[gone[fleets["miner"][fleets.rows]]]
-    for _ in range(FORCED_SALES):
-        rows = rows[~sell_in_place(world, rows, gone)]
-    # What no firm can pay for goes to the highest bidder outside: as scrap.
-    scrap(world, rows, np.ones(rows.size))
-    close_books(world, failed)
-    for row in failed:
-        world.tell(
-            "bankruptcy", world.firm_name(int(row)), f"{miners['power_mw'][row]:.1f} MW liquidated"
-        )
-
-
-def sell_in_place(world: World, rows: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """Offer each fleet of failed firms to one solvent firm; whether that firm could pay for it."""
-    fleets, miners = world.fleets, world.miners
-    buyer = buyers_in_nation(world, fleets["nation"][rows], gone)
-    price = finance.liquidation_value(world.used_price[fleets["generation"][rows]])
-    bill = price * fleets["hashrate"][rows]
-    sold = affordable(buyer, bill, miners["cash"])
-    world.pay(buyer[sold], bill[sold], "lenders")
-    fleets["miner"][rows[sold]] = buyer[sold]
-    return sold
-
-
-def affordable(buyer: np.ndarray, bill: np.ndarray, cash: np.ndarray) -> np.ndarray:
-    """Which bills each buyer can pay, the smallest first, until its cash runs out; none for -1."""
-    order = np.lexsort((bill, buyer))
-    ranked, due = buyer[order], np.cumsum(bill[order])
-    first = np.searchsorted(ranked, ranked)
-    due_of_buyer = due - due[first] + bill[order][first]
-    paid = np.zeros(buyer.size, dtype=bool)
-    paid[order] = (ranked >= 0) & (due_of_buyer <= np.maximum(cash[ranked], 0.0))
-    return paid
-
-
-def leave_business(world: World) -> None:
-    """Monthly: firms that have sold their last machine close, if they buy none within half a year.
-
-    A machine is sold when somebody's bid exceeds what it is worth where it is, so a firm whose
-    machines are worth more to others ends up without any.
-    """
-    fleets, miners = world.fleets, world.miners
-    held = np.bincount(fleets["miner"][fleets.rows], minlength=miners.size)
-    trading = miners.alive & (miners["status"] < LIQUIDATED)
-    miners["months_empty"] = np.where(trading & (held == 0), miners["months_empty"] + 1, 0)
-    leaving = np.flatnonzero(miners["months_empty"] > MONTHS_TO_LEAVE)
-    if leaving.size == 0:
-        return
-    repay(world, leaving)
-    close_books(world, leaving, "shareholders")
-    miners["status"][leaving] = LIQUIDATED
-    for row in leaving:
-        world.tell("exit", world.firm_name(int(row)), "has sold its machines and closes")
-
-
-def repay(world: World, rows: np.ndarray) -> None:
-    """Pay back what firms owe, as far as their cash goes."""
-    miners = world.miners
-    paid = np.minimum(miners["debt"][rows], np.maximum(miners["cash"][rows], 0.0))
-    world.pay(rows, paid, "lenders")
-    miners["debt"][rows] -= paid
-
-
-def buyers_in_nation(world: World, nation: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """A solvent firm for each lot, with chances by cash, of the same nation if there is one."""
-    miners, draw = world.miners, world.streams.generator("liquidation")
-    means = np.where(miners.alive & (miners["status"] == 0) & ~gone, miners["cash"], 0.0)
-    means = np.maximum(means, 0.0)
-    chosen = np.full(nation.size, -1, dtype=np.int64)
-    chance = draw.random(nation.size)
-    for here in np.unique(nation):
-        local = np.flatnonzero((miners["nation"] == here) & (means > 0))
-        solvent = local if local.size else np.flatnonzero(means > 0)
-        if solvent.size:
-            cumulative = np.cumsum(means[solvent]) / means[solvent].sum()
-            mine = nation == here
-            spot = np.searchsorted(cumulative, chance[mine])
-            chosen[mine] = solvent[np.minimum(spot, solvent.size - 1)]
-    return chosen
-
-
-def close_books(world: World, failed: np.ndarray, heirs: str = "lenders") -> None:
-    """Coins and cash of closed firms go to their creditors or owners; unpaid debt is lost."""
-    miners = world.miners
-    price_sat = world.price_usd / SATOSHI_PER_COIN
-    coins = miners["treasury_sat"][failed]
-    world.market_sat += int(coins.sum())
-    world.accounts.receive(miners["cash"], failed, coins * price_sat, "exchange")
-    miners["treasury_sat"][failed] = 0
-    world.accounts.pay(miners["cash"], failed, miners["cash"][failed], heirs)
-    miners["debt"][failed] = 0.0
-    miners["overhead_usd_day"][failed] = 0.0
 
 
 def suffer_law(world: World) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.nation import Nation
-from agents.site import AI, MINERS, Site
-from model.markets import compute, costs, electricity
-from model.units import DAYS_PER_YEAR, HOURS_PER_YEAR
+from agents import leasing
+from agents.site import MINERS, Site
+from model.markets import costs, electricity
+from model.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from model.world import World
@@ -66,8 +66,52 @@ def develop_sites(world: World) -> None:
     amount = within_limits(world, amount, existing)
     world.places["recent"] *= 1.0 - 1.0 / MONTHS_PER_YEAR
     np.add.at(world.places["recent"], world.cells.place, amount / MONTHS_PER_YEAR)
-    rows = start_sites(world, amount, existing)
-    offer_to_computation(world, rows)
+    leasing.offer_new_sites(world, start_sites(world, amount, existing))
+
+
+def find_bargains(world: World) -> None:
+    """Large sites with cheap power turn up now and then in each region, and are built if they pay.
+
+    Each costs a standard deviation less than its kind does on average.
+    """
+    draw = world.streams.generator("bargains")
+    regions, row = np.unique(world.atlas.places.region, return_inverse=True)
+    found = draw.poisson(world.case.energy.bargains_yr / MONTHS_PER_YEAR, regions.size)
+    if found.sum() == 0 or profit_signal(world) <= 0.0:
+        return
+    weights = large_potential_of_cells(world) * (built_mw(world) < world.potential_mw)
+    region = row[world.cells.place]
+    chances = [weights * (region == at) for at in np.repeat(np.arange(regions.size), found)]
+    cells = np.array(
+        [draw.choice(chance.size, p=chance / chance.sum()) for chance in chances if chance.any()],
+        dtype=np.int64,
+    )
+    start_bargains(world, cells, draw)
+
+
+def start_bargains(world: World, cells: np.ndarray, draw: np.random.Generator) -> None:
+    """Begin a large cheap site of each given cell, where law and grid leave room for it."""
+    types, kind, place = world.types, world.cells.type[cells], world.cells.place[cells]
+    ends = zip(draw.random(cells.size), types.alpha[kind], types.size_max_mw[kind], strict=True)
+    sizes = np.array([
+        float(electricity.capacity_quantile(chance, alpha, LARGE_MW, top))
+        for chance, alpha, top in ends
+    ])  # fmt: skip
+    places = world.places
+    room = places["capacity_cap"] + places["capped_from"] - built_by_place(world)
+    allowed = (sizes <= room[place]) & (sizes <= places["site_cap"][place])
+    allowed &= draw.random(cells.size) >= places["banned"][place]
+    grid = types.on_grid[kind]
+    nation = places["nation"][place]
+    allowed &= ~grid | (world.nations["large_room"][nation] >= sizes)
+    cells, sizes = cells[allowed], sizes[allowed]
+    spend_large(world, cells, sizes, sizes)
+    ready = world.day + lead_days(world, cells, sizes)
+    rows = add_sites(world, cells, sizes, sizes, ready, draw)
+    discount = world.cells.gen_sd[world.sites["cell"][rows]]
+    for season in ("generation_wet", "generation_dry"):
+        world.sites[season][rows] = np.maximum(world.sites[season][rows] - discount, 1.0)
+    leasing.offer_new_sites(world, rows)
 
 
 def profit_signal(world: World) -> float:
@@ -162,18 +206,23 @@ def start_sites(
     ready = world.day + lead_days(world, cells, sizes[cells])
     if energised_on is not None:
         ready = np.full(cells.size, energised_on)
-    return add_sites(world, cells, capacity[cells], sizes[cells], ready)
+    return add_sites(world, cells, capacity[cells], sizes[cells], ready, draw)
+
+
+def large_potential_of_cells(world: World) -> np.ndarray:
+    """Potential of sites of 100 MW and more by cell, MW."""
+    types = world.types
+    above = np.zeros(len(types))
+    for kind in np.flatnonzero(types.size_max_mw > LARGE_MW):
+        ends = types.alpha[kind], types.size_min_mw[kind], types.size_max_mw[kind]
+        above[kind] = 1.0 - electricity.capacity_share_below(LARGE_MW, *ends)
+    return np.asarray(world.potential_mw * above[world.cells.type])
 
 
 def large_potential(world: World) -> np.ndarray:
     """Potential of grid sites of 100 MW and more by nation, MW."""
-    types, cells = world.types, world.cells
-    above = np.zeros(len(types))
-    for kind in np.flatnonzero(types.on_grid & (types.size_max_mw > LARGE_MW)):
-        ends = types.alpha[kind], types.size_min_mw[kind], types.size_max_mw[kind]
-        above[kind] = 1.0 - electricity.capacity_share_below(LARGE_MW, *ends)
-    nation = world.places["nation"][cells.place]
-    weights = world.potential_mw * above[cells.type]
+    nation = world.places["nation"][world.cells.place]
+    weights = large_potential_of_cells(world) * world.types.on_grid[world.cells.type]
     return np.bincount(nation, weights=weights, minlength=world.nations.size)
 
 
@@ -213,13 +262,14 @@ def add_sites(
     capacity: np.ndarray,
     size: np.ndarray,
     energised_on: np.ndarray,
+    draw: np.random.Generator,
 ) -> np.ndarray:
     """Add sites of given cells, capacity and size; returns their rows.
 
     Power prices are drawn. A site larger than `world.block_mw` takes several rows, its halls,
     which share everything.
     """
-    columns = draw_sites(world, cells, size, energised_on)
+    columns = draw_sites(world, cells, size, energised_on, draw)
     halls = np.maximum(np.ceil(capacity / world.block_mw - 0.5), 1).astype(np.int64)
     spread = {name: np.repeat(values, halls) for name, values in columns.items()}
     return world.sites.add(
@@ -228,12 +278,15 @@ def add_sites(
 
 
 def draw_sites(
-    world: World, cells: np.ndarray, size: np.ndarray, energised_on: np.ndarray
+    world: World,
+    cells: np.ndarray,
+    size: np.ndarray,
+    energised_on: np.ndarray,
+    draw: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Columns of new sites, one entry a site."""
     table, types, energy, firms = world.cells, world.types, world.case.energy, world.case.firms
     place, kind = table.place[cells], table.type[cells]
-    draw = world.streams.generator("sites")
     noise, wander = draw.standard_normal((2, cells.size))
     gradient = electricity.size_gradient(
         size, world.atlas.mean_log_size[kind], energy.size_gradient_usd_mwh
@@ -270,26 +323,6 @@ def draw_sites(
     }
 
 
-def offer_to_computation(world: World, rows: np.ndarray) -> None:
-    """Let AI bidders take large new sites, while they have a backlog."""
-    terms, sites, nations = world.case.compute, world.sites, world.nations
-    if not terms.bidders or world.today < terms.from_date or rows.size == 0:
-        return
-    years = (world.today - terms.from_date).days / DAYS_PER_YEAR
-    half = compute.half_size(
-        years, start_mw=terms.half_size_mw, decline_yr=terms.half_size_decline_yr
-    )
-    chance = compute.win_probability(
-        sites["size_mw"][rows], half_size_mw=float(half), width=terms.width, most=terms.most
-    )
-    nation = sites["nation"][rows]
-    wants = world.types.ai_may_bid[sites["kind"][rows]] & (nations["ai_backlog"][nation] > 0)
-    # All halls of a site share its draw.
-    won = rows[wants & (sites["offer_draw"][rows] < chance)]
-    sites["tenant"][won] = AI
-    np.subtract.at(nations["ai_backlog"], sites["nation"][won], sites["capacity_mw"][won])
-
-
 def built_by_place(world: World) -> np.ndarray:
     """Capacity of each place, energised or under construction, MW."""
     return np.bincount(world.cells.place, weights=built_mw(world), minlength=world.places.size)
@@ -309,12 +342,3 @@ def prime(world: World) -> None:
         share = cell_shares(world, existing) * (lead >= month * 30)
         amount = within_limits(world, rate * existing.sum() * share, existing)
         start_sites(world, amount, existing, month * 30)
-
-
-def grow_backlog(world: World) -> None:
-    """Monthly: demand for computation grows by its yearly rate; what was met stays met."""
-    terms = world.case.compute
-    years = (world.today - max(terms.from_date, world.case.start_date)).days / DAYS_PER_YEAR
-    demand = compute.backlog(years, start_mw=terms.backlog_mw, growth_yr=terms.backlog_growth_yr)
-    grown = ((1.0 + terms.backlog_growth_yr) ** (1 / 12) - 1.0) * float(demand)
-    Nation.grow_backlog(world.nations, grown)

@@ -22,6 +22,7 @@ class Miner(RowAgent):
     treasury_sat = Column("sat", dtype=np.int64, doc="coins held")
     debt = Column("USD", doc="bonds and loans")
     market_value = Column("USD", doc="what its shares would fetch, public firms")
+    creditors_share = Column("1", doc="part of its shares that creditors took in a restructuring")
     status = Column(
         "1", dtype=np.int8, doc="0 solvent, 1 distressed, 2 restructuring, 3 liquidated"
     )

@@ -46,6 +46,7 @@ def endow(world: World) -> None:
     world.hashprice = world.chain.hashprice(world.price_usd, world.fees_btc)
     world.hashrate_ths = world.case.start.hashrate_ehs * 1e6
     world.used_price = np.full(len(world.generations), world.case.machines.scrap_usd_th)
+    world.sale_price = world.used_price
     observing.price_used(world)
     match_hashrate(world)
     fund(world)

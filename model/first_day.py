@@ -89,7 +89,10 @@ def build_sites(world: World, capacity: np.ndarray) -> None:
             capacities.append(row)
             left -= row
     energised = np.zeros(len(rows), dtype=np.int64)
-    add_sites(world, np.array(rows), np.array(capacities), np.array(sizes), energised)
+    add_sites(
+        world, np.array(rows), np.array(capacities), np.array(sizes), energised,
+        world.streams.generator("sites"),
+    )  # fmt: skip
     recentre_prices(world)
 
 

@@ -59,9 +59,19 @@ def learn(world: World) -> None:
         world.growth = float(finance.expected_growth(world.growth, growth, weight))
         world.month_hashrate = mean
     world.hashrate_sum, world.hashrate_days = 0.0, 0
+    hear_of_orders(world)
     past = world.prices[max(world.day - 90, 0)]
     world.momentum = float(np.log(world.price_usd / past))
     world.valuation = float(np.clip(1.0 + world.momentum, 0.5, 3.0))
+
+
+def hear_of_orders(world: World) -> None:
+    """Monthly: an estimate of all orders goes round, and with it the growth they will bring."""
+    machines, noise = world.case.machines, world.case.firms.pipeline_noise
+    draw = float(world.streams.generator("announced orders").standard_normal())
+    announced = making.pipeline_ths(world).sum() * np.exp(noise * draw)
+    coming = float(np.log1p(announced / max(world.hashrate_ths, 1e-9))) / max(world.lag_months, 1)
+    world.announced_growth = coming - machines.retirement_month
 
 
 def price_used(world: World) -> None:
@@ -75,6 +85,8 @@ def price_used(world: World) -> None:
     )
     fair = np.maximum(USED_DISCOUNT * value, rule.scrap_usd_th)
     world.used_price = np.where(np.isfinite(world.auction_price), world.auction_price, fair)
+    # Nobody pays last month's price for what has become worth less since.
+    world.sale_price = np.minimum(world.used_price, fair)
     world.auction_price = np.full(len(world.generations), np.nan)
 
 

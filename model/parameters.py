@@ -202,6 +202,16 @@ class Energy(Section):
     dr_credit_share: float = number(
         0.08, 0, 1, "demand-response credit over energy cost, where offered"
     )
+    spike_days_yr: float = number(
+        12.0, 0, 366, "days a year on which a nation with demand response runs short of power"
+    )
+    spike_hours: int = number(4, 0, 24, "hours of such a day in which its large loads stand still")
+    spike_usd_mwh: float = number(
+        1000.0, 0, 20_000, "spot price in those hours, which hedged loads earn by standing still"
+    )
+    bargains_yr: float = number(
+        0.5, 0, 20, "large sites with cheap power found a year in each region of the world"
+    )
 
 
 class Solar(Section):
@@ -233,6 +243,9 @@ class Compute(Section):
     backlog_mw: float = number(2000.0, 0, 1e6, "unserved demand per large nation on the first day")
     backlog_growth_yr: float = number(0.20, -1, 5, "growth of that demand a year")
     half_size_decline_yr: float = number(0.0, 0, 1, "H_AI_SCALEDOWN: yearly fall of the half size")
+    offers_yr: float = number(
+        0.1, 0, 12, "share of the existing sites a year that they ask for, if they may bid"
+    )
 
 
 class Firms(Section):
@@ -253,6 +266,10 @@ class Firms(Section):
     wacc_mid: float = number(0.16, 0, 1, "yearly cost of capital: 1 to 50 MW")
     wacc_home: float = number(0.10, 0, 1, "yearly cost of capital: home")
     expectation_month: float = number(0.3, 0, 1, "weight of the last month in expected hash growth")
+    pipeline_weight: float = number(
+        0.5, 0, 1, "weight of the announced orders, against adaptive expectation, in hash growth"
+    )
+    pipeline_noise: float = number(0.15, 0, 1, "standard deviation of the log of announced orders")
     decline_weight: float = number(
         0.012, 0, 1, "how much of the expected hash growth buyers take off the hashprice"
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.site import Site
 from model.markets import costs, finance, heat, seats, sunshine
+from model.streams import uniforms
 from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -21,16 +22,28 @@ COLD_C = (
 )
 PROCESS_HEAT = 0.3  # share of the heat that greenhouses, pools and baths take all year
 HALT_DAYS = 105.0
+EVENING = 17.0  # local time at which power runs short
+NOBODY = np.zeros(0, dtype=bool)
 SAMPLE_DAYS = tuple(range(15, 365, 30))
 
 
 @dataclass
 class PowerOfTheDay:
-    """Hourly profiles of the sites under the sun, and the yearly terms every searcher sees."""
+    """Hourly profiles of the sites under the sun, and the yearly terms every searcher sees.
+
+    Attributes
+    ----------
+    hourly, scale : share of the power there is by hour, and what brings it to the site's duty
+    terms : what searchers see of every site
+    called : sites whose large loads stand still in some hours of today; empty if none do
+    called_hours : number of those hours
+    """
 
     hourly: np.ndarray = field(default_factory=lambda: np.zeros((1, 24)))
     scale: np.ndarray = field(default_factory=lambda: np.zeros(0))
     terms: seats.SiteTerms = None  # type: ignore[assignment]
+    called: np.ndarray = field(default_factory=lambda: NOBODY)
+    called_hours: int = 0
 
 
 def price_power(world: World) -> None:
@@ -59,12 +72,38 @@ def shake_prices(world: World) -> None:
     nations["power_shock"] += spread * draw
 
 
-def demand_response(world: World, price: np.ndarray) -> np.ndarray:
-    """Credit for loads that switch off on request, USD/MWh."""
+def call_loads(world: World) -> None:
+    """Daily: nations that run short of power ask large loads on the grid to stand still."""
+    power, nations = world.power, world.nations
+    draw = uniforms(world.streams.key("price spikes"), world.day, nations.size)
+    short = nations["demand_response"] & (draw < world.case.energy.spike_days_yr / DAYS_PER_YEAR)
+    power.called = stands_by(world) & short[world.sites["nation"]] if short.any() else NOBODY
+    power.called_hours = world.case.energy.spike_hours
+
+
+def hours_of_the_day(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """Row of the hourly profile of each site today (-1: flat), and the profiles."""
+    sites, power = world.sites, world.power
+    if power.called.size == 0:
+        return sites["hourly"], power.hourly
+    longitude = world.atlas.nations.longitude_deg
+    evening = (np.arange(24)[None, :] + longitude[:, None] / 15.0 - EVENING) % 24.0
+    profiles = np.where(evening < power.called_hours, 0.0, 1.0)
+    row = np.where(power.called, len(power.hourly) + sites["nation"], sites["hourly"])
+    return row.astype(np.int32), np.concatenate((power.hourly, profiles))
+
+
+def stands_by(world: World) -> np.ndarray:
+    """Sites on the grid of a nation with demand response whose load is large enough for it."""
     sites = world.sites
     offered = world.nations["demand_response"][sites["nation"]] & sites["grid"]
+    return offered & (sites["size_mw"] >= costs.LEAST_RESPONSE_MW)
+
+
+def demand_response(world: World, price: np.ndarray) -> np.ndarray:
+    """Credit for loads that switch off on request, USD/MWh."""
     share = world.case.energy.dr_credit_share
-    return costs.demand_response_credit(price, sites["size_mw"], offered, share=share)
+    return costs.demand_response_credit(price, stands_by(world), share=share)
 
 
 def heat_credits(world: World, day_of_year: int) -> np.ndarray:
@@ -115,11 +154,15 @@ def mean_free_share(world: World, rows: np.ndarray) -> np.ndarray:
 def yearly_terms(
     world: World, generation: float, transmission: float, charge: np.ndarray
 ) -> seats.SiteTerms:
-    """What a newcomer would pay at each site over a year, half of it wet."""
+    """What a newcomer would pay at each site over a year, half of it wet.
+
+    Prices of the seasons count by the power there is in each.
+    """
     sites, firms = world.sites, world.case.firms
     heating = np.mean([heat_credits(world, day) for day in (15, 105, 196, 288)], axis=0)
-    mean = 0.5 * (sites["generation_wet"] + sites["generation_dry"]) * generation
-    price = mean + sites["transmission"] * transmission + charge - heating
+    wet = sites["duty_wet"] / np.maximum(sites["duty_wet"] + sites["duty_dry"], 1e-9)
+    mean = wet * sites["generation_wet"] + (1.0 - wet) * sites["generation_dry"]
+    price = mean * generation + sites["transmission"] * transmission + charge - heating
     price = np.maximum(price - demand_response(world, price), 0.0)
     place = sites["place"]
     return seats.SiteTerms(

@@ -11,7 +11,7 @@ import mesa
 import numba
 import numpy as np
 
-from agents import banking, building, buying, moving, trading
+from agents import banking, building, buying, failing, leasing, moving, trading
 from agents.fleet import Fleet
 from agents.manufacturer import Manufacturer
 from agents.miner import Miner
@@ -24,7 +24,7 @@ from model.calendar import Calendar
 from model.chain.chain import Chain
 from model.law import Law, Statutes
 from model.ledger import Accounts
-from model.markets import clocking, electricity, hardware, maker, seats
+from model.markets import clocking, electricity, finance, hardware, maker, seats
 from model.markets.dispatch import (
     clocked_rows,
     dispatch,
@@ -37,11 +37,17 @@ from model.rewards.shared import shared
 from model.rewards.solo import solo
 from model.scenario import Scenario, load
 from model.streams import Streams
-from model.supply import PowerOfTheDay, price_power, shake_prices
+from model.supply import (
+    PowerOfTheDay,
+    call_loads,
+    hours_of_the_day,
+    price_power,
+    shake_prices,
+)
 
 ACCOUNTS = (
     "exchange", "utility", "services", "tax", "manufacturer", "builders", "freight", "scrap",
-    "lenders", "shareholders", "endowment", "traders",
+    "lenders", "shareholders", "endowment", "traders", "computation",
 )  # fmt: skip
 # What Mesa's own tools see of a run; the recorder holds everything.
 HEADLINES = (
@@ -49,7 +55,6 @@ HEADLINES = (
     "efficiency_j_th", "asic_price_usd_th", "hhi_nation", "top_nation_share", "share_under_10mw",
     "share_over_100mw", "share_behind_meter", "share_public_firms", "bankruptcies",
 )  # fmt: skip
-MOST_DECLINE_MONTH = 0.05
 CLOCKABLE_FROM = date(2018, 10, 1)  # older machines have one clock
 LINEAR_POWER = 0.6  # share of a machine's power that grows with the clock, the rest with its cube
 LOT = 0.25  # of a row of sites
@@ -145,7 +150,7 @@ class World(mesa.Model):
 
     def _begin_business(self) -> None:
         """Prices, expectations, cash, and what is already on order or being built."""
-        self.growth = 0.0
+        self.growth = self.announced_growth = 0.0
         self.price_usd = float(self.prices[0])
         self.fees_btc = self.fees.next(0, 600.0)
         self.output_mw = self.case.start.machine_output_mw_month
@@ -154,7 +159,7 @@ class World(mesa.Model):
         observing.tell_changes(self, self.statutes.changed(self.today) or [])
         self.enforce()
         accounting.endow(self)
-        self.growth = self.case.start.hash_growth_month
+        self.growth = self.announced_growth = self.case.start.hash_growth_month
 
     # One day
 
@@ -213,10 +218,11 @@ class World(mesa.Model):
         price_power(self)
 
     def receive_deliveries(self) -> None:
-        """Machines and sites that are due; seats whose machines leave."""
+        """Machines and sites that are due; seats whose machines leave; loads that stand still."""
         moving.leave_seats(self)
         if self.seats_changed:
             self.count_seats()
+        call_loads(self)
         Site.supply_power(
             self.sites, self.day, self.wet, self.places["available"][self.sites["place"]]
         )
@@ -247,6 +253,7 @@ class World(mesa.Model):
             miners["status"] < 3, miners["halted_until"] >= self.day, miners["nation"], self.day,
         )  # fmt: skip
         self.effective, self.joules = self.clock_machines(owner)
+        hourly_row, hourly_power = hours_of_the_day(self)
         load, self.hashrate_by_hour = dispatch(
             self.seating[0],
             self.seating[1],
@@ -257,8 +264,8 @@ class World(mesa.Model):
             sites["power_price"],
             sites["available_mw"],
             sites["pue"],
-            sites["hourly"],
-            self.power.hourly,
+            hourly_row,
+            hourly_power,
             self.case.energy.idle_cost_usd_mwh,
         )
         fleets["load"] = load
@@ -367,13 +374,15 @@ class World(mesa.Model):
     @property
     def decline(self) -> float:
         """Decline of the hashprice a month that firms and the maker reckon with."""
-        expected = self.case.firms.decline_weight * self.growth
-        return min(max(expected, 0.0), MOST_DECLINE_MONTH)
+        return finance.expected_decline(self.growth, self.case.firms.decline_weight)
 
     @property
     def purchase_outlook(self) -> seats.Outlook:
-        """The same over the life of a new machine."""
-        return self.outlook._replace(months=maker.INVESTMENT_MONTHS)
+        """The same over the life of a new machine, with what is known of all orders."""
+        firms = self.case.firms
+        announced = firms.pipeline_weight * (self.announced_growth - self.growth)
+        decline = finance.expected_decline(self.growth + announced, firms.decline_weight)
+        return self.outlook._replace(months=maker.INVESTMENT_MONTHS, decline=decline)
 
     @property
     def terms(self) -> seats.SiteTerms:
@@ -490,8 +499,11 @@ MONTHLY = (
     moving.age_machines,
     building.exhaust_wells,
     building.develop_sites,
+    building.find_bargains,
     price_power,
     trading.trade_used,
+    World.count_seats,
+    leasing.bid_for_sites,
     World.count_seats,
     buying.buy_machines,
     World.count_seats,
@@ -500,7 +512,8 @@ MONTHLY = (
     moving.reserve_seats,
     accounting.tidy,
     banking.grow_up,
-    banking.leave_business,
-    building.grow_backlog,
+    failing.wind_up,
+    failing.leave_business,
+    leasing.grow_backlog,
 )
 QUARTERLY = (banking.issue_equity, banking.choose_hedges)

@@ -135,8 +135,6 @@ def test_contracts():
     np.testing.assert_allclose(costs.take_or_pay_mwh(np.array([10.0, 90.0]), 100.0), [60.0, 90.0])
 
 
-def test_demand_response_pays_large_loads_where_offered():
-    found = costs.demand_response_credit(
-        50.0, np.array([9.9, 10.0, 10.0]), np.array([True, True, False])
-    )
+def test_demand_response_pays_the_loads_that_stand_by():
+    found = costs.demand_response_credit(np.array([50.0, 50.0, -5.0]), [False, True, True])
     np.testing.assert_allclose(found, [0.0, 4.0, 0.0])

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from agents import banking, building, buying, moving, trading
+from agents import banking, building, buying, failing, leasing, moving, trading
 from agents.fleet import NEVER
 from agents.miner import HOME, PRIVATE, PUBLIC, STATE
 from agents.site import AI
@@ -211,7 +211,7 @@ def test_liquidated_machines_stay_where_they_are_or_are_scrapped():
         np.maximum(fleets["site"], 0), fleets["hashrate"] * (fleets["site"] >= 0), world.sites.size
     )
     rows = fleets.rows[np.isin(fleets["miner"][fleets.rows], firms)]
-    banking.liquidate(world, firms)
+    failing.liquidate(world, firms)
     gained = held(world).sum() - others
     assert gained + world.book.scrapped.sum() - scrapped == pytest.approx(lost)
     still = rows[fleets.alive[rows]]
@@ -233,7 +233,7 @@ def test_a_liquidated_fleet_that_was_to_make_room_still_does():
     assert leaving.size > 0
     world.count_seats()
     booked = (world.sites["used_mw"] + world.sites["reserved_mw"]).copy()
-    banking.liquidate(world, np.unique(fleets["miner"][leaving])[:5])
+    failing.liquidate(world, np.unique(fleets["miner"][leaving])[:5])
     world.count_seats()
     more = world.sites["used_mw"] + world.sites["reserved_mw"] - booked
     assert more.max() < 1e-9
@@ -303,7 +303,7 @@ def test_firms_can_be_measured_after_fleets_were_split():
 def test_what_the_used_market_clears_changes_hands_and_is_paid(monkeypatch: pytest.MonkeyPatch):
     cleared, handed, paid, earned = [], [], [], []
     # Machines that a ban has put into warehouses are for sale.
-    world = World(small_case("china_ban_2021", 100, events=(ban(evasion=0.0),)))
+    world = World(small_case("china_ban_2021", 100, events=(ban(evasion=0.0),), seed=2))
     auction, settle, pay, earn = used.call_auction, trading.settle_moves, world.pay, world.earn
 
     def watch_auction(*sides: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -393,11 +393,12 @@ def test_bidders_for_computation_win_large_sites():
     size = np.geomspace(0.5, 800.0, 6000)
     world.block_mw = 1e9
     rows = building.add_sites(
-        world, np.full(size.size, cell), size, size, np.full(size.size, 100, dtype=np.int64)
-    )
+        world, np.full(size.size, cell), size, size, np.full(size.size, 100, dtype=np.int64),
+        np.random.default_rng(1),
+    )  # fmt: skip
     assert rows.size == size.size
     world.nations["ai_backlog"][:] = 1e12
-    building.offer_to_computation(world, rows)
+    leasing.offer_new_sites(world, rows)
     won = world.sites["tenant"][rows] == AI
     terms = world.case.compute
     chance = compute.win_probability(
@@ -417,7 +418,7 @@ def test_bidders_for_computation_stop_when_they_have_enough():
     assert backlog.sum() > 0.0
     world.nations["ai_backlog"][:] = 0.0
     rows = np.flatnonzero(world.types.ai_may_bid[world.sites["kind"]] > 0)
-    building.offer_to_computation(world, rows)
+    leasing.offer_new_sites(world, rows)
     assert (world.sites["tenant"][rows] != AI).all()
 
 

@@ -35,6 +35,7 @@ _IN_HOUSE_USD_YR = tuple(in_house for in_house, _ in FIXED_EXPENSES.values())
 _OUTSOURCED_USD_MWH = tuple(outsourced for _, outsourced in FIXED_EXPENSES.values())
 _TEAM_GROWTH = 0.35
 _LEAST_MW = 1e-9
+LEAST_RESPONSE_MW = 10.0  # smaller loads are not asked to stand still
 
 
 @vectorize(cache=True)
@@ -323,14 +324,8 @@ def hedged_price(
 
 
 def demand_response_credit(
-    energy_cost_usd_mwh: Numbers,
-    size_mw: Numbers,
-    offered: Numbers,
-    *,
-    share: float = 0.08,
-    least_mw: float = 10.0,
+    energy_cost_usd_mwh: Numbers, stands_by: Numbers, share: float = 0.08
 ) -> FloatArray:
-    """What the grid pays a curtailable load for standing by, USD/MWh; 0 where not offered."""
-    paid = np.asarray(offered, dtype=bool) & (np.asarray(size_mw) >= least_mw)
+    """What the grid pays a load for standing by, USD/MWh; 0 for loads that do not."""
     credit = share * np.maximum(np.asarray(energy_cost_usd_mwh, dtype=np.float64), 0.0)
-    return np.asarray(np.where(paid, credit, 0.0))
+    return np.asarray(np.where(np.asarray(stands_by, dtype=bool), credit, 0.0))

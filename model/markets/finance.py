@@ -309,6 +309,11 @@ def expected_growth(
     return np.asarray(old + weight * (np.asarray(observed_month) - old))
 
 
+def expected_decline(growth_month: float, weight: float, most: float = 0.05) -> float:
+    """Decline of the hashprice a month that goes with an expected growth of the hashrate."""
+    return min(max(weight * growth_month, 0.0), most)
+
+
 def monthly_rate(rate_yr: Numbers) -> FloatArray:
     """Compound monthly rate of a yearly one."""
     return np.asarray((1.0 + np.asarray(rate_yr, dtype=np.float64)) ** (1.0 / 12.0) - 1.0)
