@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def with_reserves(others: Holders, share: Floats, attachment: Floats) -> Holders
 
 def demand_shares(
     groups: Holders,
-    free_share: float,
+    free_share: float | Floats,
     network_effect: float,
     free_hash_share: float = _EVEN,
     hash_effect: float = 1.0,
@@ -104,29 +104,30 @@ def demand_shares(
 
     Parameters
     ----------
-    free_share : the free coin's share of the value of both.
+    free_share : the free coin's share of the value of both; one, or an array of any shape.
     network_effect : log-odds that the whole value adds over none of it.
     free_hash_share : the free coin's share of the hashrate of both.
     hash_effect : log-odds that the whole hashrate adds over none of it.
 
     Returns
     -------
-    Shape (n,), between 0 and 1.
+    The shape of `free_share` and (n,) behind it, between 0 and 1.
     """
-    pull = network_effect * (free_share - _EVEN) + hash_effect * (free_hash_share - _EVEN)
+    value = np.asarray(free_share)[..., np.newaxis]
+    pull = network_effect * (value - _EVEN) + hash_effect * (free_hash_share - _EVEN)
     return np.asarray(expit(groups.attachment + pull))
 
 
 def demand_share(
     groups: Holders,
-    free_share: float,
+    free_share: float | Floats,
     network_effect: float,
     free_hash_share: float = _EVEN,
     hash_effect: float = 1.0,
-) -> float:
-    """Share of all demand that is for the free coin; parameters as of `demand_shares`."""
+) -> Any:
+    """Share of all demand that is for the free coin, one for each `free_share` given."""
     shares = demand_shares(groups, free_share, network_effect, free_hash_share, hash_effect)
-    return float(groups.weight @ shares)
+    return shares @ groups.weight
 
 
 def fixed_points(
@@ -141,12 +142,12 @@ def fixed_points(
     above: a pitchfork.
     """
 
-    def excess(free_share: float) -> float:
+    def excess(free_share: float | Floats) -> Any:
         wanted = demand_share(groups, free_share, network_effect, free_hash_share, hash_effect)
         return wanted - free_share
 
     grid = np.linspace(0.0, 1.0, _GRID)
-    heights = np.array([excess(share) for share in grid])
+    heights = excess(grid)
     crossed = np.flatnonzero(heights[:-1] * heights[1:] < 0.0)
     between = [brentq(excess, grid[left], grid[left + 1], xtol=1e-14) for left in crossed]
     return sorted(map(float, [*grid[heights == 0.0], *between]))
@@ -162,7 +163,7 @@ def opening_share(
     hash_effect: float = 1.0,
 ) -> float:
     """Value share of the free coin on the first day: demand as if the values were even."""
-    return demand_share(groups, _EVEN, network_effect, free_hash_share, hash_effect)
+    return float(demand_share(groups, _EVEN, network_effect, free_hash_share, hash_effect))
 
 
 def settling_years(years_to_95_percent: float) -> float:
@@ -196,7 +197,7 @@ def settle(
 
     def slope(share: float) -> float:
         wanted = demand_share(groups, share, network_effect, free_hash_share, hash_effect)
-        return wanted - share
+        return float(wanted) - share
 
     first = slope(free_share)
     second = slope(free_share + step * first / 2.0)
