@@ -138,6 +138,18 @@ def test_the_emergency_rule_retargets_beside():
     assert split.difficulty == pytest.approx(3 * DIFFICULTY, rel=0.1)
 
 
+def test_a_retarget_takes_the_place_of_an_emergency():
+    branch = side(Rule.EMERGENCY, height=HEIGHT + EPOCH_BLOCKS - 20).branch
+    for block in range(1, 21):
+        before = branch.tip
+        branch = add_to_branch(branch, block * DAY_S / 8)
+    assert branch.tip.height == HEIGHT + EPOCH_BLOCKS
+    assert before.difficulty < 0.2 * DIFFICULTY
+    span_s = 600 * (EPOCH_BLOCKS - 21) + 20 * DAY_S / 8
+    expected = before.difficulty * EPOCH_BLOCKS * 600 / span_s
+    assert branch.tip.difficulty == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_minority_recovers_in_days_under_the_continuous_rule_and_in_weeks_under_bitcoins():
     blocks = {}
     for rule in Rule:

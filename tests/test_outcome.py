@@ -153,6 +153,27 @@ def test_one_record_of_each_class(record, code):
     assert classify(record).code == code
 
 
+def just_below(threshold):
+    return math.nextafter(threshold, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "threshold", "at", "below"),
+    [
+        (CENSORED, "compliant_resistance", 0.9, "O1", "O2"),
+        (CENSORED, "compliant_resistance", 0.01, "O2", "O3"),
+        (CENSORED, "value_ratio", 0.1, "O3", "O8"),
+        (TWO_COINS, "free_value_share", 0.01, "O5", "O6"),
+        (TWO_COINS, "free_value_share", math.nextafter(0.99, 1.0), "O7", "O5"),
+        (TWO_COINS, "free_value_share", 1e-4, "O6", "O1"),
+        (but(TWO_COINS, rejects_by_rule=True), "compliant_work", 1.0, "O4b", "O5"),
+    ],
+)
+def test_a_class_changes_at_its_threshold_and_not_beside_it(record, field, threshold, at, below):
+    assert classify(but(record, **{field: threshold})).code == at
+    assert classify(but(record, **{field: just_below(threshold)})).code == below
+
+
 def test_a_dead_coin_keeps_its_base_while_it_is_worth_something():
     outcome = classify(but(TWO_COINS, new_algorithm=True, free_value_share=0.005))
     assert (outcome.code, outcome.base) == ("O6", "O4a")

@@ -95,9 +95,9 @@ def test_under_bitcoins_rule_the_free_coin_freezes(price_ratio):
         (Rule.EMERGENCY, 0.1, 0.5, (0.183, 0.008), 0.241, (5.54, 0.16)),
         (Rule.EMERGENCY, 0.25, 0.5, (0.221, 0.006), 0.248, (3.58, 0.10)),
         (Rule.EMERGENCY, 0.1, 0.15, (0.111, 0.002), 0.068, (3.04, 0.10)),
-        (Rule.CONTINUOUS, 0.1, 0.5, (0.0867, 0.0003), 0.185, (0.981, 0.005)),
-        (Rule.CONTINUOUS, 0.25, 0.5, (0.1863, 0.0019), 0.241, (0.987, 0.005)),
-        (Rule.CONTINUOUS, 0.1, 0.15, (0.0866, 0.0008), None, (0.981, 0.005)),
+        (Rule.CONTINUOUS, 0.1, 0.5, (0.0867, 0.0003), 0.185, (0.981, 0.001)),
+        (Rule.CONTINUOUS, 0.25, 0.5, (0.1863, 0.0019), 0.241, (0.987, 0.001)),
+        (Rule.CONTINUOUS, 0.1, 0.15, (0.0866, 0.0008), None, (0.981, 0.001)),
     ],
 )
 def test_fickle_miners_between_two_coins(rule, price_ratio, fickle, share, spread, issued):
