@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
@@ -26,6 +26,9 @@ from model.chain.censorship import (
 from model.chain.patience import CONFIRMATIONS, LAG, Patience, parse_patience
 from model.chain.race import race
 from model.streams import Streams, uniform
+
+# Kernels compile at their first call, which no deadline should count.
+unhurried = settings(deadline=None)
 
 NEVER = Patience("inf")
 # Subsidy of the fifth epoch and usual transaction fees, in coins.
@@ -207,6 +210,7 @@ def test_patience_that_miners_reckon_with():
         orphan_rates(shares_of(0.5), NEVER)
 
 
+@unhurried
 @given(parts, patiences, chances)
 def test_orphan_rates_are_shares_and_includers_lose_most(shares, patience, offending):
     rates = orphan_rates(shares, patience, offending)
@@ -220,6 +224,7 @@ def test_orphan_rates_are_shares_and_includers_lose_most(shares, patience, offen
     assert state.main_chain_blocks >= 0.5 - 1e-9
 
 
+@unhurried
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.98), patiences, chances, chances)
 def test_more_offences_orphan_more_of_all_but_includers(enforcing, cut, patience, one, other):
     shares = three_parts(enforcing, cut * (1.0 - enforcing))
@@ -230,6 +235,7 @@ def test_more_offences_orphan_more_of_all_but_includers(enforcing, cut, patience
     assert orphan_rates(shares, patience, 0.0) == (0.0, 0.0, 0.0)
 
 
+@unhurried
 @given(st.floats(0.05, 0.95), patiences)
 def test_a_part_that_nobody_has_is_a_limit(including, patience):
     for whole, nearly in (
@@ -290,7 +296,7 @@ ENFORCER, FILTERER, INCLUDER = 0, 1, 2
 
 
 @njit(cache=True)
-def walked_chain(enforcing, filtering, code, blocks, offending, key, cycles):
+def walked_chain(enforcing, filtering, code, blocks, joining, offending, key, cycles):
     """Blocks found and orphaned by each part, from one race's end to the next one's."""
     found, orphaned = np.zeros((cycles, 3)), np.zeros((cycles, 3))
     heaviest, refused = np.zeros(3), np.zeros(3)
@@ -314,7 +320,7 @@ def walked_chain(enforcing, filtering, code, blocks, offending, key, cycles):
             draw += 1
             if racing:
                 behind, confirmations = refused.sum() - heaviest.sum(), refused.sum() - 1
-                if behind < 0:
+                if behind < joining:
                     orphaned[cycle] = refused
                     running = False
                 elif (code == LAG and behind >= blocks) or (
@@ -333,24 +339,32 @@ def ratio_and_error(part, whole):
 
 
 @pytest.mark.parametrize(
-    ("enforcing", "including", "rule", "offending"),
-    [(s, i, f"lag:{z}", p) for s, i, z, p, *_ in THREE_PARTS]
-    + [(s, 1.0 - s, f"lag:{z}", 1.0) for s, z, *_ in STEADY]
-    + [(0.3, 0.4, "conf:1", 0.75), (0.45, 0.2, "conf:6", 1.0), (0.6, 0.3, "inf", 1.0)],
+    ("enforcing", "including", "rule", "offending", "tip"),
+    [(s, i, f"lag:{z}", p, "heaviest") for s, i, z, p, *_ in THREE_PARTS]
+    + [(s, 1.0 - s, f"lag:{z}", 1.0, "heaviest") for s, z, *_ in STEADY]
+    + [
+        (0.30, 0.40, "conf:1", 0.75, "heaviest"),
+        (0.45, 0.20, "conf:6", 1.0, "heaviest"),
+        (0.60, 0.30, "inf", 1.0, "heaviest"),
+        (0.35, 0.40, "lag:6", 0.9, "tie_join"),
+        (0.45, 0.25, "conf:6", 0.9, "tie_join"),
+        (0.60, 0.30, "inf", 0.9, "tie_join"),
+    ],
 )
-def test_a_chain_walked_block_by_block(enforcing, including, rule, offending):
+def test_a_chain_walked_block_by_block(enforcing, including, rule, offending, tip):
     shares, patience = three_parts(enforcing, including), parse_patience(rule)
     key = Streams(21).key(f"{shares} {rule}")
+    joining = 1 if tip == "tie_join" else 0
     found, orphaned = walked_chain(
-        shares.enforcing, shares.filtering, patience.code, patience.blocks, offending, key, 20_000
+        *shares[:2], patience.code, patience.blocks, joining, offending, key, 20_000
     )
-    rates = orphan_rates(shares, patience, offending)
+    rates = orphan_rates(shares, patience, offending, tip)
     for part in (ENFORCER, FILTERER, INCLUDER):
         if shares[part] > 1e-9:
             ratio, error = ratio_and_error(orphaned[:, part], found[:, part])
             assert abs(ratio - rates[part]) <= 3 * error + 1e-9
     kept = found - orphaned
-    state = steady_state(shares, patience, offending)
+    state = steady_state(shares, patience, offending, tip)
     for part, whole, expected in (
         (kept[:, INCLUDER], kept.sum(axis=1), state.main_chain.including),
         (kept.sum(axis=1), found.sum(axis=1), state.main_chain_blocks),

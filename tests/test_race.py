@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
@@ -20,6 +20,9 @@ from model.chain.race import (
     split_chance,
 )
 from model.streams import Streams, uniform
+
+# Kernels compile at their first call, which no deadline should count.
+unhurried = settings(deadline=None)
 
 NEVER = Patience("inf")
 
@@ -81,6 +84,7 @@ def test_chance_that_the_offending_block_is_orphaned(rule):
         assert race(share, parse_patience(rule)).won == pytest.approx(oracle, rel=0, abs=0.51e-6)
 
 
+@unhurried
 @given(shares, st.integers(1, 150))
 def test_lag_has_the_gamblers_closed_form(share, blocks):
     assume(abs(share - 0.5) > 1e-4)
@@ -100,6 +104,7 @@ def test_lag_at_one_half(blocks):
     assert found.events == pytest.approx(2 * (blocks - 1), rel=1e-12)
 
 
+@unhurried
 @given(st.floats(0.01, 0.99), st.integers(1, 30))
 def test_feather_fork_that_gives_up_some_blocks_behind(share, behind):
     assume(abs(share - 0.5) > 1e-3)
@@ -109,6 +114,7 @@ def test_feather_fork_that_gives_up_some_blocks_behind(share, behind):
     assert race(share, Patience("confirmations", 1)).won == pytest.approx(share**2, rel=1e-12)
 
 
+@unhurried
 @given(shares, patiences)
 def test_an_offence_is_orphaned_more_often_by_more_or_more_patient_enforcers(share, patience):
     found = race(share, patience)
@@ -118,6 +124,7 @@ def test_an_offence_is_orphaned_more_often_by_more_or_more_patient_enforcers(sha
     assert found.won - 1e-12 <= race(share, longer).won <= race(share, NEVER).won + 1e-12
 
 
+@unhurried
 @given(shares, st.integers(2, 144))
 def test_every_block_of_a_race_is_kept_or_orphaned(share, blocks):
     found = race(share, lag(blocks))
@@ -216,6 +223,7 @@ def test_filtering_delays_and_enforcing_delays_more():
     assert inclusion_blocks(0.4, 0.6, NEVER) == math.inf
 
 
+@unhurried
 @given(shares)
 def test_confirmations_race_counts_every_block(share):
     """One confirmation: two blocks at most, so all fields can be written out."""
