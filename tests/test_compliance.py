@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from model.chain.censorship import Shares, believed_patience, orphan_rates
 from model.chain.compliance import (
@@ -63,23 +63,23 @@ def settled(*columns, previous, **terms):
 
 
 def network(coerced, blocks, start):
-    """Outsiders at the quantiles of ideology beside one coerced controller, come to rest."""
+    """Outsiders at the quantiles of ideology beside one coerced controller."""
     middles = (np.arange(OUTSIDERS) + 0.5) / OUTSIDERS
-    hashrate = np.append(np.full(OUTSIDERS, (1.0 - coerced) / OUTSIDERS), coerced)
-    return settled(
-        hashrate,
+    columns = (
+        np.append(np.full(OUTSIDERS, (1.0 - coerced) / OUTSIDERS), coerced),
         np.append(stats.norm(0.02, 0.05).ppf(middles), 0.0),
         np.append(np.zeros(OUTSIDERS, np.int8), codes(Directive.ENFORCE)),
         np.ones(OUTSIDERS + 1),
-        previous=np.append(np.full(OUTSIDERS, start, np.int8), codes(Choice.ENFORCE)),
-        enforcing_believed=coerced,
-        patience=lag(blocks),
-        premium=0.01,
     )
+    previous = np.append(np.full(OUTSIDERS, start, np.int8), codes(Choice.ENFORCE))
+    terms = {"enforcing_believed": coerced, "patience": lag(blocks), "premium": 0.01}
+    return columns, previous, terms
 
 
 def compliant(coerced, blocks, start):
-    return 1.0 - network(coerced, blocks, start).shares.including
+    """Share that does not include, once the network has come to rest."""
+    columns, previous, terms = network(coerced, blocks, start)
+    return 1.0 - settled(*columns, previous=previous, **terms).shares.including
 
 
 @pytest.mark.parametrize(("blocks", "coerced"), COMPLIANT)
@@ -98,7 +98,9 @@ def test_coerced_share_from_which_nearly_all_filter(start, oracle):
 
 @pytest.mark.parametrize("blocks", [6, 144])
 def test_at_one_quarter_outsiders_go_on_including(blocks):
-    reply = network(0.25, blocks, Choice.INCLUDE)
+    columns, previous, terms = network(0.25, blocks, Choice.INCLUDE)
+    reply = comply(*columns, previous, **terms)
+    assert reply.settled
     assert reply.shares.including / 0.75 > 0.5
     assert reply.shares.enforcing == pytest.approx(0.25, abs=1e-12)
 
@@ -288,6 +290,67 @@ def test_from_an_including_network_the_shares_move_one_way(seed, enforcing):
         reply = comply(*columns, choice, enforcing_believed=enforcing, patience=lag(6))
         assert reply.shares.including <= including + 1e-12
         including, choice = reply.shares.including, reply.choice
+
+
+def test_believed_enforcers_cannot_be_seen_including():
+    # Four fifths include, whatever is believed; where half is believed to enforce, half can.
+    enforcing, patience = 0.5, lag(2)
+    needs = []
+    for including in (0.5, 0.8):
+        rates = orphan_rates(Shares(enforcing, 0.0, including), patience)
+        needs.append(1.0 - min(rates[:2]) - (1.0 - rates.including))
+    between = sum(needs) / 2
+    assert abs(needs[0] - needs[1]) > 0.005
+    reply = comply(
+        np.array([4.0, 1e-6, 1.0]),
+        np.array([math.inf, between, -math.inf]),
+        codes(0, 0, 0),
+        np.zeros(3),
+        codes(0, 0, 1),
+        enforcing_believed=enforcing,
+        patience=patience,
+        premium=0.0,
+    )
+    assert (reply.choice[1] == Choice.INCLUDE) == (needs[0] < between)
+
+
+def test_where_includers_crowd_each_other_out_the_share_stays_where_it_turns():
+    premium, offending, enforcing, rows = 0.1, 0.35, 0.62, 2_000
+    values = ideology((np.arange(rows) + 0.5) / rows, mean=0.25, spread=0.01)
+
+    def surplus(including):
+        """How much more of the hashrate would include than does."""
+        seen = Shares(enforcing, 1.0 - enforcing - including, including)
+        rates = orphan_rates(seen, lag(6), offending)
+        need = 1.0 - min(rates.enforcing, rates.filtering) - (1 - rates.including) * (1 + premium)
+        return (values > need).mean() - including
+
+    turn = optimize.brentq(surplus, 0.0, 1.0 - enforcing, xtol=1e-9)
+    assert surplus(turn - 0.01) > 0.01 > -0.01 > surplus(turn + 0.01)
+    choice = np.zeros(rows, np.int8)
+    for _ in range(5):
+        reply = outsiders(
+            values,
+            previous=choice,
+            enforcing_believed=enforcing,
+            patience=lag(6),
+            premium=premium,
+            offending=offending,
+        )
+        choice = reply.choice
+        assert reply.shares.including == pytest.approx(turn, abs=2 / rows)
+
+
+def test_a_slow_approach_goes_on_at_the_next_retarget():
+    columns, choice, terms = network(0.291, 6, Choice.INCLUDE)
+    including = []
+    for _ in range(4):
+        reply = comply(*columns, choice, **terms)
+        assert (reply.settled, reply.sweeps) == (False, 20)
+        choice = reply.choice
+        including.append(reply.shares.including)
+    assert (np.diff(including) < 0.0).all()
+    assert including[0] > 0.2 > 0.01 > including[-1]
 
 
 def test_choices_do_not_touch_what_they_were_given():

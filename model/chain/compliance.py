@@ -52,7 +52,7 @@ class Compliance(NamedTuple):
     choice : `Choice` codes, one per controller.
     shares : the hashrate that enforces, only filters, and includes.
     settled : whether the choices are best replies to what is believed to enforce and seen to
-        include; if not, they still move.
+        include; if not, they still move, or the last to include are indifferent.
     sweeps : rounds of replies that it took.
     """
 
@@ -158,8 +158,9 @@ def comply(
     20 rounds: half way towards the reply while anybody moves, then all the way.  By that belief
     enforcing is safer than filtering for everybody or for nobody.  Where includers protect each
     other, a higher including share is replied to with a higher one, so the shares move one way
-    only and come to rest.  Slow approaches go on at the next call, from the choices of this one.
-    A controller takes the shares as given, its own included.
+    only and come to rest.  Where they crowd each other out, the share at which the reply turns
+    is closed in from both sides.  Slow approaches go on at the next call, from the choices of
+    this one.  A controller takes the shares as given, its own included.
     """
     _check_controllers(hashrate, ideology_value, directive, detection, previous)
     _check_terms(enforcing_believed, premium, fine)
@@ -201,17 +202,26 @@ def _replies(
 ) -> tuple[Codes, bool, int]:
     choice = previous.copy()
     including = min(_including(weight, choice), most_including)
+    low, high = -1.0, 2.0
     for sweep in range(1, _SWEEPS + 1):
         rates = rates_kernel(*losses, including * offending, offending)
         moved = _reply(choice, include_value, filter_value, rates, premium)
         now = min(_including(weight, choice), most_including)
-        if moved:
-            including += _DAMPING * (now - including)
-        elif now == including:
+        if now == including:
             return choice, True, sweep
+        if now > including:
+            low = including
         else:
-            including = now
+            high = including
+        including = _next_belief(including, now, _DAMPING if moved else 1.0, low, high)
     return choice, False, _SWEEPS
+
+
+@njit(cache=True)
+def _next_belief(including: float, now: float, step: float, low: float, high: float) -> float:
+    """Go some of the way to the reply, or half way back if that oversteps where it turned."""
+    ahead = including + step * (now - including)
+    return ahead if low < ahead < high else 0.5 * (low + high)
 
 
 @njit(cache=True)
