@@ -140,7 +140,7 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    total : all hashrate.
+    total : all hashrate; with `free_entry`, as it would be at the price of a neutral coin.
     private_left : private hashrate over what it was.
     concentration : of the machines by nation, or of templates where that is more.
     neutrality : price over the price of a neutral coin.
