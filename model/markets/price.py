@@ -1,6 +1,9 @@
-"""Daily paths of the coin price that come from outside the model: history, chance, or scenario."""
+"""The coin price: paths from outside the model, and what happens inside it that moves them."""
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -105,3 +108,87 @@ def jump_path(
     jumps = number * jump_mean + np.sqrt(number) * jump_sd * sizes.standard_normal(steps)
     log_path = np.concatenate(([0.0], np.cumsum(trend + shocks + jumps)))
     return np.asarray(start_usd * np.exp(log_path[:days]))
+
+
+# What happens inside the model moves the price that comes from outside it.
+
+
+class FlowImpact(NamedTuple):
+    """By how much past sales keep the log of the price down, in two parts.
+
+    Attributes
+    ----------
+    permanent : never wears off.
+    fading : wears off by its half-life.
+    """
+
+    permanent: float = 0.0
+    fading: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Log price lost to past sales; negative after purchases."""
+        return self.permanent + self.fading
+
+
+def flow_impact(
+    sold_btc: float,
+    strength: float = 0.5,
+    volatility_day: float = 0.03,
+    volume_btc_day: float = 300_000.0,
+) -> float:
+    """Log price lost when coins are sold in one day: the square root of their part of the volume.
+
+    Parameters
+    ----------
+    sold_btc : negative for coins bought, which raise the price alike.
+    volume_btc_day : traded in a day, all venues.
+
+    References
+    ----------
+    Tóth et al. 2011, "Anomalous price impact and the critical nature of liquidity".
+    """
+    part = abs(sold_btc) / volume_btc_day
+    return math.copysign(strength * volatility_day * math.sqrt(part), sold_btc)
+
+
+def absorb_flow(
+    before: FlowImpact,
+    sold_btc: float,
+    *,
+    half_life_days: float = 30.0,
+    fading_share: float = 0.5,
+    strength: float = 0.5,
+    volatility_day: float = 0.03,
+    volume_btc_day: float = 300_000.0,
+) -> FlowImpact:
+    """Impact at the end of a day of sales: of the new impact half stays, half begins to fade."""
+    new = flow_impact(sold_btc, strength, volatility_day, volume_btc_day)
+    faded = before.fading * 2.0 ** (-1.0 / half_life_days)
+    return FlowImpact(before.permanent + (1.0 - fading_share) * new, faded + fading_share * new)
+
+
+def endogenous_price(
+    outside_usd: float,
+    neutrality: float,
+    reference_neutrality: float,
+    impact: FlowImpact = FlowImpact(),  # noqa: B008  (immutable)
+    fork_factor: float = 1.0,
+) -> float:
+    """The outside price, moved by concentration, by flows and by a chain split.
+
+    Parameters
+    ----------
+    outside_usd : from history, chance or scenario.
+    neutrality : price over that of a neutral coin, at today's smoothed concentration.
+    reference_neutrality : the same at the start, since the outside price already contains it; in a
+        counterfactual on history, of the paired run on that day.
+    fork_factor : value of all branches over the value before the split.
+
+    Returns
+    -------
+    `outside_usd` to the last bit where concentration does not matter, no coins flowed and no
+    chain has split.
+    """
+    moved = neutrality / reference_neutrality * math.exp(-impact.total) * fork_factor
+    return outside_usd * moved
