@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.building import built_by_place
 from agents.failing import LIQUIDATED, liquidate
+from agents.joining import join_pools
 from agents.miner import PUBLIC, Miner
 from agents.moving import scrap
 from model.markets import costs, finance
@@ -316,6 +317,7 @@ def found_firms(world: World) -> None:
     chance = pull_of_nations / pull_of_nations.sum()
     home = draw.choice(chance.size, size=count, p=chance)
     rows = miners.add(count=count, nation=home, holding_share=firms.holding_share)
+    join_pools(world, rows)
     typical = float(np.median(np.maximum(miners["cash"][miners.rows], 1e4)))
     capital = typical * draw.lognormal(0.0, 1.0, count)
     world.accounts.receive(miners["cash"], rows, capital, "shareholders")

@@ -21,6 +21,13 @@ class Nation(RowAgent):
     large_room = Column("MW", doc="grid sites of 100 MW and more that may still be started")
     power_shock = Column("1", doc="log of the grid price over its mean")
     hashrate = Column("TH/s", doc="running on average today, by site")
+    template_hashrate = Column("TH/s", doc="whose templates are made under its law")
+    gdp_share = Column("1", doc="share of the world's product: its weight among nations")
+    sanctioned = Column("1", doc="how much of its trade sanctions keep from the market")
+    reserve_sat = Column("sat", dtype=np.int64, doc="coins that it holds")
+    stranded_mw = Column("MW", doc="power that it could mine with and cannot sell")
+    brownfield_mw = Column("MW", doc="idle connections of old industry that miners may take")
+    defence_usd_mwh = Column("USD/MWh", doc="what it pays for mining at home, against dominance")
 
     @columnar
     def grow_backlog(nations: Any, grown_mw: float) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from agents import banking, building, buying
 from agents.fleet import Fleet
+from agents.joining import join_first_pools
 from agents.miner import HOME, PUBLIC, STATE
 from agents.site import Site
-from model import ledger, observing
+from model import inputs, ledger, observing
 from model.markets import finance
 from model.supply import price_power
 from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
@@ -51,7 +52,16 @@ def endow(world: World) -> None:
     match_hashrate(world)
     fund(world)
     fill_pipeline(world)
+    hold_reserves(world)
+    join_first_pools(world)
     world.fleets["idle_days"] = 0  # the trials on the way here are no days
+
+
+def hold_reserves(world: World) -> None:
+    """Coins that nations hold from the first day on."""
+    reserves = inputs.reserves_sat(world.case, world.atlas, world.market_sat)
+    world.nations["reserve_sat"] = reserves
+    world.market_sat -= int(reserves.sum())
 
 
 def match_hashrate(world: World) -> None:
@@ -121,8 +131,8 @@ def tidy(world: World) -> None:
 def check_laws(world: World) -> None:
     """Raise if a conservation law is broken."""
     ledger.check_coinbase(world.chain)
-    market = np.array([world.market_sat])
-    ledger.check_balances(world.chain.supply_sat, market, world.miners["treasury_sat"])
+    held = np.append(world.nations["reserve_sat"], world.market_sat)
+    ledger.check_balances(world.chain.supply_sat, held, world.miners["treasury_sat"])
     check_machines(world)
     ledger.check_hash(world.miners["work"].sum(), world.hashrate_by_hour.mean())
     sites = world.sites

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from model import geography
+from model import geography, political_map
 from model.markets import electricity
+from model.relations import Relations
 
 DATA = Path(__file__).resolve().parent.parent / "scenarios" / "data"
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """Nations, places, kinds of site and listed machines of the data folder."""
+    """Nations and their relations, places, kinds of site and listed machines of the folder."""
 
     folder: Path
     nations: geography.Nations
@@ -25,6 +26,8 @@ class Atlas:
     types: geography.SiteTypes
     cells: geography.SiteCells
     listed: geography.ListedGenerations
+    means: political_map.Means
+    relations: Relations
 
     @cached_property
     def in_china(self) -> np.ndarray:
@@ -48,6 +51,10 @@ class Atlas:
         table = geography.read_table(self.folder / "machines_listed.csv")
         return table.filter(pl.col("efficiency_j_th").is_not_null())
 
+    def operators(self, month: str) -> political_map.Operators:
+        """The pools of a month."""
+        return political_map.load_operators(self.folder, self.nations, month)
+
     def monthly(self, name: str) -> pl.DataFrame:
         """An observed monthly table."""
         return geography.load_monthly(self.folder, name)
@@ -70,4 +77,6 @@ def load_atlas(folder: Path = DATA, places_file: str = "places.csv") -> Atlas:
         types=types,
         cells=geography.load_site_cells(folder, places, types),
         listed=geography.load_generations(folder),
+        means=political_map.load_means(folder, nations),
+        relations=political_map.load_alliances(folder, nations),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from model.chain.patience import parse_patience
 from model.parameters import Section, number, text
 
 WORLD = "WORLD"
@@ -172,6 +173,42 @@ class Curtail(Lasting):
     affected: float = number(1.0, 0, 1, "share of the place's sites")
 
 
+def _patience(value: str) -> str:
+    """Accept what `parse_patience` does."""
+    parse_patience(value)
+    return value
+
+
+class Directive(Lasting):
+    """A nation orders those it can compel to leave out forbidden transactions, or to do more."""
+
+    kind: Literal["directive"]
+    level: Literal["filter", "enforce"] = text(
+        "enforce", "leave them out; or also build on no block that holds one"
+    )
+    patience: Annotated[str, AfterValidator(_patience)] = text(
+        "inf", 'when enforcers give their branch up: "inf", "lag:6" or "conf:1"'
+    )
+
+
+class Fork(Dated):
+    """Users fork the chain: from this day on there are two coins."""
+
+    kind: Literal["fork"]
+    fork: Literal["new_algorithm", "invalidate", "rules"] = text(
+        "rules", "a new algorithm, blocks of bad actors refused, or rules that both sides mine by"
+    )
+    difficulty_rule: Literal["bitcoin", "eda", "asert"] | None = text(
+        None, "of the free coin; [forks].difficulty_rule if absent"
+    )
+    asert_from: datetime.date | None = Field(
+        None, le=LAST_DAY, description="day from which the free coin has the continuous rule"
+    )
+    free_value_share: Share | None = text(
+        None, "value share of the free coin on the first day; as holders demand it, if absent"
+    )
+
+
 class PriceShock(Ending):
     """The coin price is multiplied by a factor."""
 
@@ -187,7 +224,19 @@ class Note(Dated):
 
 
 Event = Annotated[
-    Ban | SeasonalBan | Tax | Tariff | Subsidy | Duty | Cap | Outage | Curtail | PriceShock | Note,
+    Ban
+    | SeasonalBan
+    | Tax
+    | Tariff
+    | Subsidy
+    | Duty
+    | Cap
+    | Outage
+    | Curtail
+    | Directive
+    | Fork
+    | PriceShock
+    | Note,
     Field(discriminator="kind"),
 ]
 
@@ -201,6 +250,8 @@ KINDS: dict[str, type[Dated]] = {
     "cap": Cap,
     "outage": Outage,
     "curtail": Curtail,
+    "directive": Directive,
+    "fork": Fork,
     "price_shock": PriceShock,
     "note": Note,
 }

@@ -15,6 +15,7 @@ from model.streams import Streams
 from model.units import BLOCKS_PER_DAY, SATOSHI_PER_COIN
 
 MONTHS_PER_YEAR = 12
+RESERVES_FROM = date(2024, 1, 1)  # the tabled reserves say nothing about earlier years
 FIRST_COHORT = (2014, 7)
 COHORT_RETIREMENT_MONTH = 0.02
 FROM_STOCK = 0.5  # share of growth that stored machines meet, while there are any
@@ -76,6 +77,26 @@ def transaction_fees(case: Scenario, atlas: Atlas, streams: Streams) -> Transact
         congestion=rule.congestion,
         observed_btc_block=observed,
     )
+
+
+def alliances(case: Scenario, atlas: Atlas) -> np.ndarray:
+    """Alliances of nations, [nation, nation] from -1 to 1, as tabled and as the scenario has it."""
+    held = atlas.relations.alliances.copy()
+    for one, other, weight in case.nations.alliances:
+        rows = atlas.nations.row(one), atlas.nations.row(other)
+        held[rows] = held[rows[::-1]] = weight
+    return held
+
+
+def reserves_sat(case: Scenario, atlas: Atlas, most_sat: int) -> np.ndarray:
+    """Coins of each nation on the first day, satoshi; together no more than there may be."""
+    known = case.start_date >= RESERVES_FROM
+    btc = atlas.means.reserves_btc * case.nations.reserves_scale * known
+    for nation, amount in case.nations.reserves_btc:
+        btc[atlas.nations.row(nation)] = amount
+    wanted = np.floor(btc * SATOSHI_PER_COIN)
+    share = min(1.0, most_sat / max(float(wanted.sum()), 1.0))
+    return np.floor(share * wanted).astype(np.int64)
 
 
 def months_between(month: str, when: date) -> int:

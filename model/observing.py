@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents import making
+from agents.joining import count_pools
 from agents.miner import FORMS, PUBLIC
-from model import metrics
+from agents.pool import SOLO
+from model import metrics, pricing
 from model.events import Event
 from model.geography import INFLATED_BY_PROXIES, REST
 from model.markets import finance, hardware
@@ -60,7 +62,7 @@ def learn(world: World) -> None:
         world.month_hashrate = mean
     world.hashrate_sum, world.hashrate_days = 0.0, 0
     hear_of_orders(world)
-    past = world.prices[max(world.day - 90, 0)]
+    past = world.recorder["price_usd"][max(world.day - 90, 0)]
     world.momentum = float(np.log(world.price_usd / past))
     world.valuation = float(np.clip(1.0 + world.momentum, 0.5, 3.0))
 
@@ -119,6 +121,9 @@ def record_day(world: World) -> None:
         sites["place"], weights=work, minlength=world.places.size
     )
     world.nation_shares = metrics.normalised(by_nation)
+    count_pools(world)
+    pricing.watch_concentration(world)
+    pricing.absorb_sales(world)
     row = market_row(world) | energy_row(world) | concentration_row(world, by_nation)
     world.recorder.write(world.day, row)
 
@@ -144,6 +149,7 @@ def market_row(world: World) -> dict[str, float]:
         "fees_btc": world.blocks.fees_sat / 1e8,
         "efficiency_cambridge_j_th": world.cambridge,
         "asic_price_usd_th": float(making.list_prices(world, np.array([newest]))[0]),
+        "neutrality_discount": pricing.neutrality_factor(world),
         "orphan_rate": world.chain.stale_chance,
         "tobin_q": float(world.makers["tobin_q"][0]),
         "machine_output_mw": world.output_mw,
@@ -184,7 +190,7 @@ def concentration_row(world: World, by_nation: np.ndarray) -> dict[str, float]:
     public = world.miners["work"][world.miners["form"] == PUBLIC].sum()
     return {
         "hhi_nation": metrics.hhi(by_nation),
-        "hhi_pool": metrics.hhi(world.miners["work"]),
+        "hhi_pool": metrics.hhi(held_by_pools(world)),
         "nakamoto_nation": metrics.nakamoto(by_nation),
         "top_nation_share": float(by_nation.max()) / total,
         "share_under_10mw": float(work[size < 10.0].sum()) / total,
@@ -193,6 +199,12 @@ def concentration_row(world: World, by_nation: np.ndarray) -> dict[str, float]:
         "share_behind_meter": float(work[~sites["grid"]].sum()) / total,
         "share_public_firms": float(public) / total,
     }
+
+
+def held_by_pools(world: World) -> np.ndarray:
+    """Hashrate of every pool, then of every miner that mines alone."""
+    miners = world.miners
+    return np.append(world.pools["hashrate"], miners["work"][miners["pool"] == SOLO])
 
 
 def record_shares(world: World) -> None:
@@ -205,6 +217,7 @@ def record_shares(world: World) -> None:
         ("nation", nations, _sum(sites["nation"], work, len(nations))),
         ("reported_nation", nations, _sum(sites["reported_nation"], work, len(nations))),
         ("place", place_members, _sum(sites["place"], work, len(place_members))),
+        ("template", nations, world.nations["template_hashrate"]),
         ("headquarters", nations, _sum(miners["nation"], miners["work"], len(nations))),
         ("size", list(SIZE_BINS), _sum(size_bin, work, len(SIZE_BINS))),
         ("energy", list(world.types.name), _sum(sites["kind"], work, len(world.types))),
@@ -223,12 +236,17 @@ def _sum(labels: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
 
 
 def firm_shares(world: World) -> list[tuple[str, list[str], np.ndarray]]:
-    """The twenty largest firms and the rest; without operators each miner makes its template."""
+    """The twenty largest firms and the rest; the pools and those who mine alone."""
     work = world.miners["work"]
     top = np.argsort(-work, kind="stable")[:20]
     names = [f"miner {row}" for row in top] + ["others"]
     held = np.append(work[top], work.sum() - work[top].sum())
-    return [(grouping, names, np.maximum(held, 0.0)) for grouping in ("firm", "pool", "template")]
+    pools = world.pools["hashrate"]
+    alone = max(work.sum() - pools.sum(), 0.0)
+    return [
+        ("firm", names, np.maximum(held, 0.0)),
+        ("pool", [*world.operators.name, "alone"], np.append(pools, alone)),
+    ]
 
 
 def summary(world: World) -> dict[str, float | str]:

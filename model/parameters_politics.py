@@ -18,7 +18,9 @@ class Neutrality(Section):
     template_weight: float = number(
         0.8, 0, 1, "weight of the largest share of templates made under one jurisdiction"
     )
-    impact: float = number(0.5, 0, 5, "Y: price impact of a sale of a day's volume, in volatilities")
+    impact: float = number(
+        0.5, 0, 5, "Y: price impact of a sale of a day's volume, in volatilities"
+    )
     volatility_day: float = number(0.03, 0, 1, "daily volatility in the law of impact")
     volume_btc_day: float = number(300_000.0, 1, 1e9, "daily volume in the law of impact")
     impact_half_life_days: float = number(30.0, 0.1, 3650, "of the half of an impact that decays")
@@ -94,7 +96,9 @@ class Nations(Section):
     """Nations that decide: mining of their own, reserves, adoption of directives."""
 
     strategic: bool = text(False, "nations mine, buy, sell and defend by their own interest")
-    sanctioned_mining: bool = text(False, "nations under sanctions mine with energy they can't sell")
+    sanctioned_mining: bool = text(
+        False, "nations under sanctions mine with energy they can't sell"
+    )
     brownfield: bool = text(False, "idle power infrastructure is offered to miners")
     adoption: bool = text(False, "directives spread along alliances")
     adoption_threshold: float = number(0.5, 0, 5, "theta: pressure at which a nation adopts one")

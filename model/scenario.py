@@ -33,10 +33,19 @@ from model.parameters import (
     Start,
     text,
 )
+from model.parameters_politics import (
+    Censorship,
+    Forks,
+    Holders,
+    Hypotheses,
+    Nations,
+    Neutrality,
+)
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 DATA = SCENARIOS / "data"
 LONGEST_DAYS = 36_525
+ESSAY_J_TH = 34.3  # a fleet that needs 1 % of the world's electricity at 850 EH/s
 SHORTEST_INTERVAL_S = 10.0
 LONGEST_INTERVAL_S = 86_400.0
 
@@ -92,6 +101,12 @@ class Scenario(Section):
     compute: Compute = Compute()
     firms: Firms = Firms()
     bans: Bans = Bans()
+    neutrality: Neutrality = Neutrality()
+    nations: Nations = Nations()
+    censorship: Censorship = Censorship()
+    holders: Holders = Holders()
+    forks: Forks = Forks()
+    hypotheses: Hypotheses = Hypotheses()
     record: Record = Record()
     events: tuple[Event, ...] = text((), "dated events")
 
@@ -448,6 +463,7 @@ def _checked(case: Scenario) -> Scenario:
     _check_price(case)
     _check_interval(case.start)
     _check_names(case)
+    _check_politics(case)
     return case
 
 
@@ -500,6 +516,89 @@ def _check_names(case: Scenario) -> None:
             )
     _check_fleet(case.start)
     _check_month(case.start.shares_month)
+
+
+def _check_politics(case: Scenario) -> None:
+    """Refuse holders that don't add up, unknown allies, negative reserves, impossible readings."""
+    _check_holders(case.holders)
+    _check_ranges(case)
+    _check_relations(case.nations)
+    _check_directives(case)
+    _check_hypotheses(case)
+
+
+def _check_holders(holders: Holders) -> None:
+    names = ("freedom_weight", "custodian_weight", "neutral_weight")
+    total = sum(getattr(holders, name) for name in names)
+    if abs(total - 1.0) > 1e-9:
+        keys = ", ".join(f"holders.{name}" for name in names)
+        raise ScenarioError(keys, f"a sum of {total:g}", "shares that add up to 1")
+
+
+def _check_ranges(case: Scenario) -> None:
+    """Refuse ranges whose lower end lies above the upper one."""
+    for section in ("holders", "forks"):
+        values = getattr(case, section)
+        for name in type(values).model_fields:
+            if name.endswith("_low"):
+                low, high = getattr(values, name), getattr(values, f"{name[:-4]}_high")
+                if low > high:
+                    key = f"{section}.{name}"
+                    raise ScenarioError(key, low, f"at most {section}.{name[:-4]}_high = {high:g}")
+
+
+def _check_relations(nations: Nations) -> None:
+    known = column("nations.csv", "iso3")
+    for position, (nation, btc) in enumerate(nations.reserves_btc):
+        key = f"nations.reserves_btc.{position}"
+        _check_nation(key, nation, known)
+        if not 0 <= btc <= 21e6:
+            raise ScenarioError(key, btc, "a reserve from 0 to 21 million BTC")
+    for position, (one, other, weight) in enumerate(nations.alliances):
+        key = f"nations.alliances.{position}"
+        _check_nation(key, one, known)
+        _check_nation(key, other, known)
+        if one == other:
+            raise ScenarioError(key, _shown(one), "two different nations")
+        if not -1 <= weight <= 1:
+            raise ScenarioError(key, weight, "a weight from -1 (adversary) to 1 (ally)")
+
+
+def _check_nation(key: str, code: str, known: list[str]) -> None:
+    if code not in known:
+        nearest = _nearest(code, known)
+        raise ScenarioError(key, _shown(code), "a nation (ISO alpha-3) of nations.csv", nearest)
+
+
+def _check_directives(case: Scenario) -> None:
+    known = column("nations.csv", "iso3")
+    forks = [position for position, event in enumerate(case.events) if event.kind == "fork"]
+    if len(forks) > 1:
+        raise ScenarioError(f"events.{forks[1]}", "a second fork", "one fork a run")
+    for position, event in enumerate(case.events):
+        if event.kind == "directive":
+            _check_nation(f"events.{position}.place", event.place, known)
+        if event.kind == "fork" and event.asert_from and event.asert_from < event.date:
+            key = f"events.{position}.asert_from"
+            raise ScenarioError(key, event.asert_from, f"a date from {event.date} on")
+
+
+def _check_hypotheses(case: Scenario) -> None:
+    """Refuse readings that contradict one another or what the scenario sets."""
+    chosen = case.hypotheses
+    if chosen.internalise == "none" and chosen.reaction == "defend":
+        allowed = '"endogenous" or "dump" where hypotheses.internalise = "none": nobody reckons'
+        raise ScenarioError("hypotheses.reaction", _shown("defend"), f"{allowed} with dominance")
+    if chosen.internalise == "none" and chosen.alliance_joint:
+        allowed = 'false where hypotheses.internalise = "none": nobody defends'
+        raise ScenarioError("hypotheses.alliance_joint", True, allowed)
+    if chosen.energy == "essay" and case.start.mean_efficiency_j_th not in (0.0, ESSAY_J_TH):
+        allowed = f"0 or {ESSAY_J_TH} where hypotheses.energy is the essay's"
+        found = case.start.mean_efficiency_j_th
+        raise ScenarioError("start.mean_efficiency_j_th", found, allowed)
+    if chosen.fork == "none" and any(event.kind == "fork" for event in case.events):
+        allowed = "no fork among the events, or another reading"
+        raise ScenarioError("hypotheses.fork", _shown("none"), allowed)
 
 
 def _check_fleet(start: Start) -> None:

@@ -13,12 +13,14 @@ import numpy as np
 
 from agents import banking, building, buying, failing, leasing, moving, trading
 from agents.fleet import Fleet
+from agents.holder import HolderGroup
 from agents.manufacturer import Manufacturer
 from agents.miner import Miner
 from agents.nation import Nation, Place
+from agents.pool import Pool
 from agents.population import Population
 from agents.site import Site
-from model import accounting, first_day, inputs, observing
+from model import accounting, first_day, inputs, observing, pricing
 from model.atlas import load_atlas
 from model.calendar import Calendar
 from model.chain.chain import Chain
@@ -107,6 +109,8 @@ class World(mesa.Model):
         self.first_mix, self.first_idle = inputs.first_machines(case, self.atlas, self.generations)
         self.first_shares, self.seasonal_peak = inputs.first_shares(case, self.atlas)
         self.potential_mw = inputs.potentials_mw(case, self.atlas)
+        self.operators = self.atlas.operators(case.start_date.strftime("%Y-%m"))
+        self.alliances = inputs.alliances(case, self.atlas)
         self.chain = Chain(
             case.start.height,
             case.start.difficulty_e12 * 1e12,
@@ -127,7 +131,24 @@ class World(mesa.Model):
         self.miners = Population(self, Miner, self.case.start.miners)
         self.fleets = Population(self, Fleet, 4 * self.case.start.miners)
         self.makers = Population(self, Manufacturer, 1)
+        self.pools = Population(self, Pool, 32)
+        self.holders = Population(self, HolderGroup, 4)
+        operators, means = self.operators, atlas.means
+        self.pools.add(nation=operators.nation, first_share=operators.share)
+        holders = self.case.holders
+        self.holders.add(
+            weight=[holders.freedom_weight, holders.custodian_weight, holders.neutral_weight],
+            attachment=[
+                holders.freedom_attachment, holders.custodian_attachment,
+                holders.neutral_attachment,
+            ],
+            custody=[False, True, False],
+        )  # fmt: skip
         self.nations.add(
+            gdp_share=means.gdp_share,
+            sanctioned=means.sanctioned,
+            stranded_mw=means.stranded_mw,
+            brownfield_mw=means.brownfield_mw,
             rule_of_law=atlas.nations.rule_of_law,
             capital_depth=atlas.nations.capital_depth * self.case.firms.capital_depth_scale,
             demand_response=atlas.nations.demand_response > 0,
@@ -145,6 +166,7 @@ class World(mesa.Model):
         self.accounts = Accounts(ACCOUNTS)
         self.book = accounting.MachineBook.of(len(self.generations))
         self.power = PowerOfTheDay()
+        self.sentiment, self.fork_factor = pricing.Sentiment(), 1.0
         self.law = Law.free(len(atlas.places))
         self.seats_changed = True
 
@@ -185,7 +207,7 @@ class World(mesa.Model):
 
     def observe_markets(self) -> None:
         """Coin price, transaction fees, hashprice."""
-        self.price_usd = float(self.prices[self.day])
+        self.price_usd = pricing.price_of_the_day(self)
         month = self.calendar.month_index(self.day)
         self.fees_btc = self.fees.next(month, self.chain.mean_interval_s)
         self.hashprice = self.chain.hashprice(self.price_usd, self.fees_btc)
