@@ -77,7 +77,8 @@ def defence_threshold_yr(markup: float, discount: Discount = Discount()) -> floa
 
     In closed form: at this many coins the price saved, N(.5) - N(1), is worth what half of the
     hashrate costs above its revenue. Below it a lone defender does not mine at all; above it one
-    alone never mines more than half, since it would then dominate itself.
+    alone never mines more than half, since it would then dominate itself. Only at depths near .9
+    does it begin slightly earlier (.05 %), with slightly less than half.
     """
     saved = neutrality(NEUTRAL_HALF, discount) - neutrality(1.0, discount)
     if saved <= 0.0:
