@@ -111,3 +111,50 @@ def test_log_returns_have_the_variance_of_diffusion_and_jumps():
 
 def test_one_day_is_the_starting_price():
     assert list(price.gbm_path(5.0, 0.1, 0.5, 1, np.random.default_rng(1))) == [5.0]
+
+
+def test_dumping_two_hundred_thousand_coins_moves_the_price_little():
+    assert -price.flow_impact(200e3) == pytest.approx(-0.0122, abs=5e-5)
+    assert -price.flow_impact(200e3, volume_btc_day=30e3) == pytest.approx(-0.039, abs=5e-4)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_impact_is_concave_odd_and_rising(one, other):
+    both = price.flow_impact(one + other)
+    assert both <= price.flow_impact(one) + price.flow_impact(other) + 1e-15
+    assert both >= max(price.flow_impact(one), price.flow_impact(other))
+    assert price.flow_impact(-one) == -price.flow_impact(one)
+    half = price.flow_impact((one + other) / 2)
+    assert half >= (price.flow_impact(one) + price.flow_impact(other)) / 2 - 1e-15
+
+
+def test_half_of_an_impact_wears_off_by_its_half_life():
+    impact = price.absorb_flow(price.FlowImpact(), 300e3)
+    assert impact.total == pytest.approx(0.015, abs=1e-15)
+    for _ in range(30):
+        impact = price.absorb_flow(impact, 0.0)
+    assert impact.permanent == pytest.approx(0.0075, abs=1e-15)
+    assert impact.fading == pytest.approx(0.00375, abs=1e-12)
+
+
+def test_buying_back_at_once_undoes_a_sale():
+    impact = price.absorb_flow(price.FlowImpact(), 5e3, half_life_days=float("inf"))
+    assert price.absorb_flow(impact, -5e3, half_life_days=float("inf")).total == 0.0
+
+
+@given(st.floats(1e-3, 1e7), st.floats(0.01, 1))
+def test_the_outside_price_is_met_bit_for_bit_when_nothing_moves_it(outside, neutrality):
+    impact = price.FlowImpact()
+    for _ in range(3):
+        impact = price.absorb_flow(impact, 0.0)
+    assert price.endogenous_price(outside, neutrality, neutrality, impact) == outside
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1), st.floats(0, 1e6))
+def test_what_destroys_value_never_raises_the_price(one, other, sold):
+    low, high = sorted((one, other))
+    impact = price.absorb_flow(price.FlowImpact(), sold)
+    assert price.endogenous_price(100.0, low, 1.0) <= price.endogenous_price(100.0, high, 1.0)
+    assert price.endogenous_price(100.0, high, 1.0, impact) <= 100.0 * high
+    halved = price.endogenous_price(100.0, high, 1.0, fork_factor=0.5)
+    assert halved == pytest.approx(50.0 * high)

@@ -132,7 +132,8 @@ def _by_nation(name: str, values: ArrayLike, nations: int) -> Floats:
         raise ValueError(f"{name}: found {given.size} values for {nations} nations")
     if not (np.isfinite(given).all() and (given >= 0.0).all()):
         raise ValueError(f"{name}: a value is negative or not finite")
-    return np.ascontiguousarray(np.broadcast_to(given, (nations,)))
+    # A copy, because kernels would be compiled anew for the read-only view.
+    return np.broadcast_to(given, (nations,)).copy()
 
 
 class Outcome(NamedTuple):
@@ -174,21 +175,12 @@ class Blocs(NamedTuple):
 
 
 @njit(cache=True)
-def blocs_of(game: Contest, weights: Floats, others: Floats, own: Floats) -> Blocs:
-    """Blocs of given weights, shape (b, n), when all but one nation mine `others`, shape (n,).
-
-    The one that moves weighs `own`, shape (b,), in each.
-    """
+def blocs_of(game: Contest, others: Floats, own: Floats) -> Blocs:
+    """The blocs when all but one nation mine `others`, and that one weighs `own` in each bloc."""
     private = game.private.sum() + game.terms.elsewhere
     added = others.sum() - game.state.sum()
-    fixed, tied = weights @ others, weights @ game.private
+    fixed, tied = game.blocs @ others, game.blocs @ game.private
     return Blocs(others.sum(), added, private, fixed, tied, own)
-
-
-@njit(cache=True, inline="always")
-def held(blocs: Blocs, bloc: int, moved: float, left: float) -> float:
-    """Hashrate of one bloc."""
-    return blocs.fixed[bloc] + blocs.tied[bloc] * left + blocs.own[bloc] * moved
 
 
 @njit(cache=True, inline="always")
@@ -201,7 +193,7 @@ def outcome_of_move(terms: Terms, blocs: Blocs, moved: float) -> Outcome:
     total = blocs.others + moved + blocs.private * left
     largest, squares = 0.0, 0.0
     for bloc in range(blocs.fixed.size):
-        hashrate = held(blocs, bloc, moved, left)
+        hashrate = blocs.fixed[bloc] + blocs.tied[bloc] * left + blocs.own[bloc] * moved
         largest = max(largest, hashrate)
         squares += hashrate * hashrate
     most = math.sqrt(squares) if terms.root_hhi else largest
@@ -213,12 +205,12 @@ def outcome_of_move(terms: Terms, blocs: Blocs, moved: float) -> Outcome:
 @njit(cache=True)
 def outcome(game: Contest, profile: Floats) -> Outcome:
     """What the state hashrates of a profile, shape (n,), make of the network and its price."""
-    still = blocs_of(game, game.blocs, profile, np.zeros(profile.size))
+    still = blocs_of(game, profile, np.zeros(profile.size))
     return outcome_of_move(game.terms, still, 0.0)
 
 
 class Stake(NamedTuple):
-    """What one nation, or several together, have in the contest.
+    """What one nation has in the contest.
 
     Attributes
     ----------
@@ -245,14 +237,10 @@ def stake_of(game: Contest, row: int, state: float) -> Stake:
 
 
 @njit(cache=True, inline="always")
-def together(one: Stake, other: Stake) -> Stake:
-    """Two stakes as one."""
+def with_state(stake: Stake, state: float, cost_usd_yr: float) -> Stake:
+    """A stake with another hashrate of its own."""
     return Stake(
-        one.reserves_btc + other.reserves_btc,
-        one.state + other.state,
-        one.spent_usd_yr + other.spent_usd_yr,
-        one.taxed + other.taxed,
-        one.taxed_cost_usd_yr + other.taxed_cost_usd_yr,
+        stake.reserves_btc, state, cost_usd_yr * state, stake.taxed, stake.taxed_cost_usd_yr
     )
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from model.neutrality import Discount, neutrality
+from model.statecraft.alliance import joint_response
 from model.statecraft.contest import Contest, contest, payoffs
-from model.statecraft.dominance import Settled, best_responses, settle, settle_together
+from model.statecraft.dominance import Settled, best_responses, settle
 from model.statecraft.search import highest_point
 
 Floats = NDArray[np.float64]
@@ -52,20 +53,23 @@ def defence_contest(
     )
 
 
-def defenders(game: Contest, start_share: ArrayLike, joint: bool = False) -> Settled:
-    """Shares that the defenders of a `defence_contest` come to mine.
+def defend_alone(game: Contest, start_share: ArrayLike) -> Settled:
+    """Shares that the defenders of a `defence_contest` come to mine, each for itself.
 
     Parameters
     ----------
     start_share : of each defender at first: an assurance game rests where none defends, and also,
         once they have begun, where all do.
-    joint : whether the defenders decide as one alliance.
     """
     several = game.most.size - 1
-    start = np.append(np.broadcast_to(np.asarray(start_share, dtype=np.float64), (several,)), 0.0)
-    if joint:
-        return settle_together(game, np.arange(several + 1) < several, start)
-    return settle(game, start)
+    start = np.broadcast_to(np.asarray(start_share, dtype=np.float64), (several,))
+    return settle(game, np.append(start, 0.0))
+
+
+def defend_together(game: Contest) -> Floats:
+    """Shares that the defenders of a `defence_contest` mine as one alliance."""
+    nations = game.most.size
+    return joint_response(game, np.arange(nations) < nations - 1, np.zeros(nations))
 
 
 def defence_threshold_yr(markup: float, discount: Discount = Discount()) -> float:  # noqa: B008
@@ -73,7 +77,8 @@ def defence_threshold_yr(markup: float, discount: Discount = Discount()) -> floa
 
     In closed form: at this many coins the price saved, N(.5) - N(1), is worth what half of the
     hashrate costs above its revenue. Below it a lone defender does not mine at all; above it one
-    alone never mines more than half, since it would then dominate itself.
+    alone never mines more than half, since it would then dominate itself. Only at depths near .9
+    does it begin slightly earlier (.05 %), with slightly less than half.
     """
     saved = neutrality(NEUTRAL_HALF, discount) - neutrality(1.0, discount)
     if saved <= 0.0:

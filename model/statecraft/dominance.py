@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from model.statecraft.contest import (
     Blocs,
@@ -16,17 +16,14 @@ from model.statecraft.contest import (
     Terms,
     blocs_of,
     gain,
-    held,
     outcome_of_move,
-    payoffs,
     prize,
     stake_of,
-    together,
+    with_state,
 )
-from model.statecraft.search import GRID_POINTS, highest_point
+from model.statecraft.search import GRID_POINTS
 
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 # No division here is by zero; looking out for one makes a move four times as slow.
 _kernel = njit(cache=True, error_model="numpy")
@@ -44,23 +41,14 @@ _MEMORY = 5
 
 
 class _Choice(NamedTuple):
-    """All that the payoff of one nation's moves depends on, and no more: it is copied at each.
-
-    Attributes
-    ----------
-    blocs : blocs that the move may make the largest.
-    homes : hashrate at home of each member that would have a prize for dominance.
-    prizes_usd_yr : the prize of each.
-    rest : what the members have beside the nation's own hashrate.
-    cost_usd_yr : of one unit of the nation's hashrate.
-    """
+    """All that the payoff of one nation's moves depends on, and no more: it is copied at each."""
 
     terms: Terms
     blocs: Blocs
-    homes: Blocs
-    prizes_usd_yr: Floats
-    rest: Stake
+    stake: Stake
     cost_usd_yr: float
+    private: float
+    prize_usd_yr: float
 
 
 @_kernel
@@ -77,51 +65,37 @@ def _never_largest(blocs: Blocs, bloc: int) -> bool:
 
 
 @_kernel
-def _only(blocs: Blocs, kept: Flags) -> Blocs:
+def _those_that_count(blocs: Blocs) -> Blocs:
+    """The blocs that a move can make the largest."""
+    kept = np.array([not _never_largest(blocs, bloc) for bloc in range(blocs.fixed.size)])
     fixed, tied, own = blocs.fixed[kept], blocs.tied[kept], blocs.own[kept]
     return Blocs(blocs.others, blocs.added, blocs.private, fixed, tied, own)
 
 
 @_kernel
-def _choice(game: Contest, members: Flags, player: int, profile: Floats) -> _Choice:
+def _choice(game: Contest, player: int, profile: Floats) -> _Choice:
     others = profile.copy()
     others[player] = 0.0
-    blocs = blocs_of(game, game.blocs, others, game.blocs[:, player].copy())
+    blocs = blocs_of(game, others, game.blocs[:, player].copy())
     if not game.terms.root_hhi:
-        blocs = _only(
-            blocs, np.array([not _never_largest(blocs, row) for row in range(len(others))])
-        )
-    nations = np.eye(others.size)
-    prized = members & (game.prize_usd_yr > 0.0)
-    homes = _only(blocs_of(game, nations, others, nations[player]), prized)
-    rest = Stake(0.0, 0.0, 0.0, 0.0, 0.0)
-    for row in np.flatnonzero(members):
-        rest = together(rest, stake_of(game, row, others[row]))
-    prizes = game.prize_usd_yr[prized]
-    return _Choice(game.terms, blocs, homes, prizes, rest, game.cost_usd_yr[player])
+        blocs = _those_that_count(blocs)
+    return _Choice(
+        game.terms,
+        blocs,
+        stake_of(game, player, 0.0),
+        game.cost_usd_yr[player],
+        game.private[player],
+        game.prize_usd_yr[player],
+    )
 
 
 @_inlined
 def _value(choice: _Choice, moved: float) -> float:
-    """Payoff of all members together when one nation's hashrate is `moved`."""
+    """Payoff of one nation when its hashrate is `moved`."""
     result = outcome_of_move(choice.terms, choice.blocs, moved)
-    stake = together(choice.rest, Stake(0.0, moved, choice.cost_usd_yr * moved, 0.0, 0.0))
-    value = gain(choice.terms, stake, result)
-    for row in range(choice.prizes_usd_yr.size):
-        home = held(choice.homes, row, moved, result.private_left)
-        value += prize(choice.prizes_usd_yr[row], home, result)
-    return value
-
-
-@_kernel
-def _best_on_grid(choice: _Choice, most: float) -> float:
-    best, highest = 0.0, -np.inf
-    for point in range(GRID_POINTS):
-        moved = most * point / (GRID_POINTS - 1)
-        value = _value(choice, moved)
-        if value > highest:
-            best, highest = moved, value
-    return best
+    stake = with_state(choice.stake, moved, choice.cost_usd_yr)
+    home = moved + choice.private * result.private_left
+    return gain(choice.terms, stake, result) + prize(choice.prize_usd_yr, home, result)
 
 
 @_kernel
@@ -157,28 +131,35 @@ def _vertex(choice: _Choice, top: float, side: float) -> float:
 
 
 @_kernel
-def _best_hashrate(game: Contest, members: Flags, player: int, profile: Floats) -> float:
-    """Hashrate of one nation that is best for the members, all others as in the profile.
+def _best_hashrate(game: Contest, player: int, profile: Floats) -> float:
+    """Hashrate of one nation that is best for it, all others as in the profile.
 
-    A grid over all that is possible finds the highest hill, a golden section its top.
+    A grid over all that is possible finds the hills of payoff, a golden section the top of each:
+    where the payoff has a kink, the highest top may lie between points that are not the highest.
     """
-    choice, most = _choice(game, members, player, profile), game.most[player]
+    choice, most = _choice(game, player, profile), game.most[player]
     step = most / (GRID_POINTS - 1)
-    best = _best_on_grid(choice, most)
-    low, high = max(best - step, 0.0), min(best + step, most)
-    top = _golden_section(choice, low, high, _FINEST * most)
-    if _value(choice, top) <= _value(choice, best):
-        top = best
-    return _vertex(choice, top, min(_SIDE * most, top, most - top))
+    best, highest = 0.0, _value(choice, 0.0)
+    before, here = -np.inf, highest
+    for point in range(GRID_POINTS):
+        after = _value(choice, (point + 1) * step) if point < GRID_POINTS - 1 else -np.inf
+        if here >= before and here > after:
+            low, high = max((point - 1) * step, 0.0), min((point + 1) * step, most)
+            top = _golden_section(choice, low, high, _FINEST * most)
+            top = top if _value(choice, top) > here else point * step
+            if _value(choice, top) > highest:
+                best, highest = top, _value(choice, top)
+        before, here = here, after
+    return _vertex(choice, best, min(_SIDE * most, best, most - best))
 
 
 @_kernel
 def best_responses(game: Contest, profile: Floats) -> Floats:
     """State hashrate of each nation that is best for itself, all others as in the profile."""
-    best, nations = np.zeros(profile.size), np.arange(profile.size)
-    for player in nations:
+    best = np.zeros(profile.size)
+    for player in range(profile.size):
         if game.most[player] > 0.0:
-            best[player] = _best_hashrate(game, nations == player, player, profile)
+            best[player] = _best_hashrate(game, player, profile)
     return best
 
 
@@ -259,41 +240,4 @@ def settle(
         step = _secant_step(moves, turns, gap, damping)
         before, last = gap, profile
         profile = np.minimum(np.maximum(profile + step, 0.0), game.most)
-    return Settled(profile, most_sweeps, False)
-
-
-def settle_together(game: Contest, members: ArrayLike, start: Floats) -> Settled:
-    """Let the members of an alliance mine what is best for all of them together.
-
-    All begin at the common level that suits them best, none above what it can, and then adjust
-    one after the other until no one moves; who is not a member stays at its start.
-
-    Parameters
-    ----------
-    members : shape (n,), whether each nation decides with the others.
-    start : shape (n,), state hashrates to begin with.
-    """
-    allies = np.asarray(members, dtype=np.bool_)
-    profile = np.minimum(start, game.most)
-
-    def at_level(level: float) -> Floats:
-        return np.where(allies, np.minimum(level, game.most), profile)
-
-    def value(level: float) -> float:
-        return float(payoffs(game, at_level(level))[allies].sum())
-
-    level = highest_point(value, 0.0, float(game.most[allies].max(initial=0.0)))
-    return _adjust_together(game, allies, at_level(level))
-
-
-@_kernel
-def _adjust_together(
-    game: Contest, members: Flags, profile: Floats, tolerance: float = 1e-6, most_sweeps: int = 200
-) -> Settled:
-    for sweep in range(1, most_sweeps + 1):
-        before = profile.copy()
-        for player in np.flatnonzero(members):
-            profile[player] = _best_hashrate(game, members, player, profile)
-        if np.abs(profile - before).max() <= tolerance * profile.mean():
-            return Settled(profile, sweep, True)
     return Settled(profile, most_sweeps, False)

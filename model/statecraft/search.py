@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-Floats = NDArray[np.float64]
-GRID_POINTS = 400
+GRID_POINTS: Final = 400
 
 
 def highest_point(value: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function is highest on an interval: a global grid, refined around its best point.
+    """Where a function is highest on an interval: every hill of a global grid, refined.
 
-    A higher point that is narrower than a step of the grid may be missed; at equal height the
-    lowest argument is taken.
+    A hill narrower than a step of the grid may be missed; of equal heights the lowest argument
+    is taken.
     """
     if not low <= high:
         raise ValueError(f"an interval cannot begin at {low} and end at {high}")
     grid = np.linspace(low, high, GRID_POINTS)
-    heights = [value(point) for point in grid]
-    best = int(np.argmax(heights))
-    around = (grid[max(best - 1, 0)], grid[min(best + 1, GRID_POINTS - 1)])
+    heights = np.array([value(float(point)) for point in grid])
+    fenced = np.concatenate(([-np.inf], heights, [-np.inf]))
+    fenced_grid = np.concatenate((grid[:1], grid, grid[-1:]))
+    # The left end of a plateau counts, its inside does not.
+    hills = np.flatnonzero((heights > fenced[:-2]) & (heights >= fenced[2:]))
+    ends = [(float(fenced_grid[hill]), float(fenced_grid[hill + 2])) for hill in hills]
+    candidates = np.sort(np.concatenate((grid[hills], [_top(value, *pair) for pair in ends])))
+    return float(candidates[np.argmax([value(float(point)) for point in candidates])])
+
+
+def _top(value: Callable[[float], float], low: float, high: float) -> float:
     found = minimize_scalar(
-        lambda point: -value(point), bounds=around, method="bounded", options={"xatol": 1e-12}
+        lambda point: -value(point), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
     )
-    return float(found.x if -found.fun > heights[best] else grid[best])
+    return float(found.x)
