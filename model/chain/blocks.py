@@ -191,7 +191,7 @@ def find_by_hour(
 
 
 @njit(cache=True)
-def _work_needed(key: np.uint64, day: int, block: int) -> float:
+def work_needed(key: np.uint64, day: int, block: int) -> float:
     """Expected blocks that pass before the next one is found: a unit exponential draw."""
     return -math.log1p(-uniform(key, day, _ROW_INTERVALS, block))
 
@@ -208,7 +208,7 @@ def find_one_by_one(
     times = np.empty(_ROOM_FOR_BLOCKS)
     found = 0
     now_s = day * SECONDS_PER_DAY
-    needed = _work_needed(key, day, 0)
+    needed = work_needed(key, day, 0)
     for hour in range(HOURS_PER_DAY):
         end_s = day * SECONDS_PER_DAY + (hour + 1) * SECONDS_PER_HOUR
         rate = blocks_per_second(hashrate_ths_by_hour[hour], tip.difficulty)
@@ -217,7 +217,7 @@ def find_one_by_one(
             tip = add_block(tip, now_s, off_by_one)
             times = _store(times, found, now_s)
             found += 1
-            needed = _work_needed(key, day, found)
+            needed = work_needed(key, day, found)
             rate = blocks_per_second(hashrate_ths_by_hour[hour], tip.difficulty)
         needed -= rate * (end_s - now_s)
         now_s = end_s
