@@ -11,7 +11,17 @@ import mesa
 import numba
 import numpy as np
 
-from agents import banking, building, buying, failing, leasing, moving, trading
+from agents import (
+    banking,
+    building,
+    buying,
+    failing,
+    governing,
+    guarding,
+    leasing,
+    moving,
+    trading,
+)
 from agents.fleet import Fleet
 from agents.holder import HolderGroup
 from agents.manufacturer import Manufacturer
@@ -538,4 +548,11 @@ MONTHLY = (
     failing.leave_business,
     leasing.grow_backlog,
 )
-QUARTERLY = (banking.issue_equity, banking.choose_hedges)
+QUARTERLY = (
+    banking.issue_equity,
+    banking.choose_hedges,
+    governing.mine_stranded_energy,
+    guarding.guard,
+    governing.legislate,
+    governing.adopt_directives,
+)
