@@ -84,6 +84,12 @@ def issuance_btc_yr(world: World) -> float:
     return float(BLOCKS_PER_DAY * DAYS_PER_YEAR * reward)
 
 
+def prize_of_dominance_yr(world: World) -> float:
+    """What dominance is worth in itself, years of issuance a year; nothing to who prizes none."""
+    race = world.case.hypotheses.payoff == "hashwar"
+    return world.case.nations.dominance_prize_yr if race else 0.0
+
+
 def coins_at_stake(world: World) -> np.ndarray:
     """Coins whose value each nation reckons with when it decides about mining, BTC.
 
@@ -136,7 +142,6 @@ def contest_of(world: World, view: View) -> Contest:
     neutral_usd = world.price_usd / neutrality(world.sentiment.concentration, discount)
     measure, drawn = pricing.MEASURES[names.concentration], drawn_shares(world, view.mined)
     templates = concentration(view.templates, measure, world.alliances)
-    prized = world.case.nations.dominance_prize_yr * (names.payoff == "hashwar")
     game = contest(
         np.full(nations.size, (1.0 + world.case.nations.cost_markup) * issued * neutral_usd),
         reach(world, drawn),
@@ -145,7 +150,7 @@ def contest_of(world: World, view: View) -> Contest:
         private=view.mined - drawn,
         private_cost_usd_yr=issued * neutral_usd,
         tax=0.0,
-        prize_usd_yr=prized * issued * neutral_usd,
+        prize_usd_yr=prize_of_dominance_yr(world) * issued * neutral_usd,
         issuance_btc_yr=issued,
         price_usd=neutral_usd,
         free_entry=True,
@@ -305,7 +310,8 @@ def best_share_of(world: World, view: View, leader: int) -> float:
     templates = rule.template_weight * float(view.templates.max()) / weight
     others = max(float(np.delete(view.mined, leader).max()), templates)
     coins = coins_at_stake(world)[leader] / issuance_btc_yr(world)
-    return hegemon_cap(coins, world.case.nations.rent_yr, by_site, min(others, 1.0))
+    rent = world.case.nations.rent_yr
+    return hegemon_cap(coins, rent, by_site, min(others, 1.0), prize_of_dominance_yr(world))
 
 
 def hold_back(world: World, view: View) -> None:

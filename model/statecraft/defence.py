@@ -125,6 +125,7 @@ def hegemon_cap(
     rent_yr: float = 0.1,
     discount: Discount = Discount(),  # noqa: B008  (immutable)
     others: float = 0.0,
+    prize_yr: float = 0.0,
 ) -> float:
     """Share of the hashrate at which a leading nation does best to cap its own miners.
 
@@ -135,10 +136,12 @@ def hegemon_cap(
     discount : a nation without reserves restrains itself only if complete control destroys more
         than .623 of the price (at the default steepness and midpoint).
     others : concentration that there is whatever the nation does; less of its own helps nobody.
+    prize_yr : what more than half of all hashrate is worth in itself, years of issuance a year.
     """
 
     def value(share: float) -> float:
         seen = neutrality(max(share, others), discount)
-        return float(seen * (reserves_yr + rent_yr * share))
+        prize = prize_yr if share > 0.5 else 0.0
+        return float(seen * (reserves_yr + rent_yr * share) + prize)
 
     return highest_point(value, 0.0, 1.0)
