@@ -84,9 +84,9 @@ class Forks(Section):
         "bitcoin", "difficulty rule of the free coin: Bitcoin's, with EDA beside it, or ASERT"
     )
     fickle_share: float = number(
-        0.3, 0, 1, "hashrate that changes coins when a difficulty does, of what is free to"
+        0.1, 0, 1, "hashrate that changes coins when a difficulty does, of what is free to"
     )
-    automatic_share: float = number(0.5, 0, 1, "hashrate that always mines what pays more")
+    automatic_share: float = number(0.4, 0, 1, "hashrate that always mines what pays more")
     switching_temperature: float = number(
         0.02, 1e-4, 10, "logit temperature of automatic miners, in the reward of a hash"
     )

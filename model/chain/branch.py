@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from model.chain.blocks import Floats, Tip, _store, _work_needed, add_block, block_rewards_sat
+from model.chain.blocks import Floats, Tip, _store, add_block, block_rewards_sat, work_needed
 from model.chain.chain import Chain, DayOfBlocks, _check_hashrate
 from model.units import (
     BLOCK_TARGET_S,
@@ -134,7 +134,9 @@ def add_to_branch(branch: Branch, time_s: float) -> Branch:
         difficulty = continuous_difficulty(anchor, height, time_s)
     elif rule == Rule.EMERGENCY and height % EPOCH_BLOCKS != 0 and is_emergency(recent_s):
         difficulty = max(_EMERGENCY_FACTOR * difficulty, LEAST_DIFFICULTY)
-    return Branch(Tip(height, difficulty, epoch_start_s), rule, off_by_one, recent_s, anchor, work)
+    return Branch(
+        Tip(height, difficulty, epoch_start_s), rule, off_by_one, recent_s, anchor, float(work)
+    )
 
 
 @njit(cache=True)
@@ -156,7 +158,7 @@ def find_on_branch(
     times = np.empty(_ROOM_FOR_BLOCKS)
     found = 0
     now_s = day * SECONDS_PER_DAY
-    needed = _work_needed(key, day, 0)
+    needed = work_needed(key, day, 0)
     for hour in range(HOURS_PER_DAY):
         end_s = day * SECONDS_PER_DAY + (hour + 1) * SECONDS_PER_HOUR
         rate = blocks_per_second(hashrate_ths_by_hour[hour], branch.tip.difficulty)
@@ -165,7 +167,7 @@ def find_on_branch(
             branch = add_to_branch(branch, now_s)
             times = _store(times, found, now_s)
             found += 1
-            needed = _work_needed(key, day, found)
+            needed = work_needed(key, day, found)
             rate = blocks_per_second(hashrate_ths_by_hour[hour], branch.tip.difficulty)
         needed -= rate * (end_s - now_s)
         now_s = end_s
@@ -201,7 +203,7 @@ class SplitChain(Chain):
         self._recent_s = parent._recent_s.copy()
         recent_s = self._recent_s[-_RECENT_BLOCKS:].copy()
         anchor = Anchor(parent.height, float(recent_s[-1]), first)
-        self.branch = Branch(self.tip, int(rule), self.off_by_one, recent_s, anchor, work)
+        self.branch = Branch(self.tip, int(rule), self.off_by_one, recent_s, anchor, float(work))
 
     @property
     def work(self) -> float:
