@@ -34,7 +34,7 @@ from model.streams import uniform
 from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
 
 if TYPE_CHECKING:
-    from model.branching import Split
+    from model.politics import Split
     from model.world import World
 
 KINDS = {"new_algorithm": ForkKind.NEW_ALGORITHM, "invalidate": ForkKind.INVALIDATION}

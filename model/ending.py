@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents import holding
-from model.branching import RECENT_DAYS
 from model.chain.censorship import Shares
 from model.chain.forks import ForkKind, compliant_is_original
 from model.chain.outcome import Outcome, Record, SplitKind, classify
 from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
-    from model.branching import Split
+    from model.politics import Split
     from model.world import World
 
 ANNIVERSARIES = (1, 5, 10)
 EPOCH_DAYS = 14
+RECENT_DAYS = 90
 
 
 def outcome(world: World) -> Outcome:

@@ -20,7 +20,7 @@ from agents.nation import Nation, Place
 from agents.pool import Pool
 from agents.population import Population
 from agents.site import Site
-from model import accounting, branching, ending, first_day, inputs, observing, pricing
+from model import accounting, branching, ending, first_day, inputs, observing, pricing, splitting
 from model.atlas import load_atlas
 from model.calendar import Calendar
 from model.chain.chain import NO_BLOCKS, Chain, DayOfBlocks
@@ -35,6 +35,8 @@ from model.markets.dispatch import (
     seat_order,
     tally,
 )
+from model.politics import Politics
+from model.readings import as_read
 from model.recorder import Recorder
 from model.scenario import Scenario, load
 from model.streams import Streams
@@ -71,7 +73,7 @@ class World(mesa.Model):
     """
 
     def __init__(self, case: Scenario | str, rng: int | None = None) -> None:
-        case = load(case) if isinstance(case, str) else case
+        case = as_read(load(case) if isinstance(case, str) else case)
         seed = case.seed if rng is None else int(rng)
         super().__init__(rng=seed)
         if "NUMBA_NUM_THREADS" not in os.environ:
@@ -158,7 +160,7 @@ class World(mesa.Model):
         self.book = accounting.MachineBook.of(len(self.generations))
         self.power = PowerOfTheDay()
         self.sentiment = pricing.Sentiment()
-        self.politics, self.discontent = branching.Politics(), holding.Discontent()
+        self.politics, self.discontent = Politics(), holding.Discontent()
         self.blocks: DayOfBlocks | DayOfTree = NO_BLOCKS
         self.coin_prices = (0.0, 0.0)
         self.law = Law.free(len(atlas.places))
@@ -203,9 +205,9 @@ class World(mesa.Model):
         """Coin price, transaction fees, hashprice."""
         month = self.calendar.month_index(self.day)
         self.fees_btc = self.fees.next(month, self.chain.mean_interval_s)
-        branching.fork_if_due(self)
+        splitting.fork_if_due(self)
         pricing.set_prices(self)
-        self.hashprice = branching.revenue_usd_ths_day(self)
+        self.hashprice = splitting.revenue_usd_ths_day(self)
 
     def obey_law(self) -> None:
         """Put into force what takes effect today; suffer halts and seizures."""
@@ -332,7 +334,7 @@ class World(mesa.Model):
 
     def find_blocks(self) -> None:
         """Blocks of the day and what they pay."""
-        self.blocks = branching.find_blocks(self)
+        self.blocks = splitting.find_blocks(self)
         taxed = self.places["revenue_tax"][self.sites["place"]] * self.site_work * self.hashprice
         self.revenue_tax_bill = banking.by_miner(self, taxed, self.effective * self.fleets["load"])
 
@@ -365,7 +367,7 @@ class World(mesa.Model):
     def outlook(self) -> seats.Outlook:
         """What firms expect of the hashprice."""
         return seats.Outlook(
-            branching.revenue_usd_ths_day(self),
+            splitting.revenue_usd_ths_day(self),
             self.decline,
             self.case.machines.used_horizon_months,
             self.case.energy.idle_cost_usd_mwh,
