@@ -82,9 +82,9 @@ def plain_walk(share: float, give_up_at: int, draws: Any) -> Walk:
                 lead = CALM
                 races += 1
                 lost_enforcing += (event - began - give_up_at) // 2
-            elif lead >= FINAL_LEAD_BLOCKS and event - began >= FINAL_AGE_EVENTS:
-                final = event
-                break
+        if lead >= FINAL_LEAD_BLOCKS and event - began >= FINAL_AGE_EVENTS:
+            final = event
+            break
     return Walk(event, lead, races, won, lost_enforcing, lost_offending, final)
 
 

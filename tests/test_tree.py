@@ -246,6 +246,68 @@ def test_the_tree_is_the_walk_while_the_difficulty_is_constant():
                 assert report.live_tips == (1 if lead == CALM else 2)
 
 
+class Side:
+    """A branch in plain Python: Bitcoin's rules, and the work since the branches parted."""
+
+    def __init__(self, height, difficulty, epoch_start_s):
+        self.height, self.difficulty, self.epoch_start_s = height, difficulty, epoch_start_s
+        self.work = 0.0
+
+    def copy(self):
+        return Side(self.height, self.difficulty, self.epoch_start_s)
+
+    def add(self, time_s):
+        if self.height % 2016 == 0:
+            self.epoch_start_s = time_s
+        self.work += self.difficulty
+        self.height += 1
+        if self.height % 2016 == 0:
+            timespan_s = min(max(time_s - self.epoch_start_s, 1_209_600 / 4), 1_209_600 * 4)
+            self.difficulty *= 1_209_600 / timespan_s
+            self.epoch_start_s = time_s
+
+
+def replay(times_s, finders, share):
+    """What two patient camps make of given finds, and how likely each find was."""
+    enforcing = offending = Side(*TIP)
+    now_s, waits, odds, final_s = 0.0, [], [], math.nan
+    for time_s, finder in zip(times_s, finders, strict=True):
+        rates = [share / enforcing.difficulty, (1 - share) / offending.difficulty]
+        waits.append((time_s - now_s) * sum(rates) * TIP.difficulty / 600)
+        odds.append(rates[0] / sum(rates))
+        now_s = time_s
+        if finder == INCLUDES and enforcing is offending:
+            offending, parted_s, before = enforcing.copy(), time_s, enforcing.difficulty
+            enforcing.work = 0.0
+        (enforcing if finder == ENFORCES else offending).add(time_s)
+        lead = offending.work - enforcing.work if offending is not enforcing else 0.0
+        if lead < -1e-6 * TIP.difficulty:
+            offending, lead, final_s = enforcing, 0.0, math.nan
+        counted = lead / max(before, TIP.difficulty) if lead else 0.0
+        if counted >= 144 - 1e-6 and time_s - parted_s >= 604_800 and math.isnan(final_s):
+            final_s = time_s
+    return enforcing, offending, np.array(waits), np.array(odds), final_s
+
+
+@pytest.mark.parametrize("share", [0.47, 0.5, 0.52])
+def test_the_tree_is_a_plain_replay_of_two_branches_with_their_own_difficulty(share):
+    for seed in range(3):
+        tree, rules = new_tree(seed, 3), stances("inf")
+        reports = follow(tree, 150, (share, 0.0, 1 - share), rules)
+        times = np.concatenate([report.found_times_s for report in reports])
+        finders = np.concatenate([report.found_by for report in reports])
+        enforcing, offending, waits, odds, final_s = replay(times, finders, share)
+        own = tree.difficulty_by_party[[ENFORCES, INCLUDES]]
+        np.testing.assert_allclose(own, [enforcing.difficulty, offending.difficulty], rtol=1e-12)
+        np.testing.assert_equal(reports[-1].split_final_s, final_s)
+        tips = {side.tip.height for side in tree.branches()}
+        assert tips == {enforcing.height, offending.height}
+        # Each wait is a unit exponential draw, each find a toss at the odds of the moment.
+        assert abs(waits.mean() - 1) < 3 / math.sqrt(waits.size)
+        surprise = (finders == ENFORCES) - odds
+        assert abs(surprise.sum()) < 3 * math.sqrt((odds * (1 - odds)).sum())
+
+
 def test_a_minority_branch_needs_weeks_for_its_first_retarget():
     share, days = 0.25, 70
     retargeted = []
