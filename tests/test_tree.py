@@ -18,7 +18,7 @@ from model.streams import Streams
 from model.units import SECONDS_PER_DAY, equilibrium_difficulty
 
 # Kernels compile at their first call, which no deadline should count.
-unhurried = settings(deadline=None, max_examples=60)
+unhurried = settings(deadline=None, max_examples=40)
 
 HASHRATE_THS = 850e6
 EPOCH_START = 889_056

@@ -133,7 +133,7 @@ def test_a_clear_minority_splits_after_the_seven_days_it_must_wait(share, printe
 
 @pytest.mark.parametrize(
     ("share", "runs"),
-    [(0.45, 200), (0.48, 200), (0.49, 200), (0.495, 100), (0.50, 100), (0.505, 60), (0.52, 20)],
+    [(0.45, 200), (0.48, 200), (0.49, 200), (0.495, 100), (0.50, 60), (0.505, 40), (0.52, 20)],
 )
 def test_final_splits_within_a_year_with_difficulty_and_work(share, runs):
     expected, median_days = SPLITS_WITH_DIFFICULTY[share]
