@@ -55,6 +55,11 @@ class LiveDirective:
     news: bool = True
     shares: Shares = field(default_factory=lambda: Shares(0.0, 0.0, 1.0))
 
+    @property
+    def is_law(self) -> bool:
+        """Whether a nation demands it; a pool may filter unasked."""
+        return self.event.kind == "directive"
+
 
 def begin(world: World, event: DirectiveEvent | PoolFilter) -> LiveDirective:
     """Put a directive, or a pool's own filter, into force."""
@@ -192,9 +197,10 @@ def take_sides(world: World, directives: list[LiveDirective], retargeted: bool) 
         spread(world, live)
     work = divide_work(world, directives)
     for bit, live in enumerate(directives):
-        if live.news:
+        # Where only a pool filters nobody is asked to take sides.
+        if live.is_law and live.news:
             announce(world, bit, live, work)
-        if live.news or retargeted:
+        if live.is_law and (live.news or retargeted):
             decide(world, bit, live, work)
         live.news = False
     return parties(world, directives, work)
@@ -215,8 +221,14 @@ def announce(world: World, bit: int, live: LiveDirective, work: np.ndarray) -> N
 
 
 def leave_pools(world: World, directives: list[LiveDirective]) -> None:
-    """Overnight: members who would include leave pools whose templates comply."""
+    """Overnight: members who would include leave pools whose templates comply with a law.
+
+    They stay with a pool that filters of its own accord: it costs them next to nothing.
+    """
     miners, pools = world.miners, world.pools
+    directives = [live for live in directives if live.is_law]
+    if not directives:
+        return
     complying = np.any([reached_pools(world, live) for live in directives], axis=0)
     member = miners.alive & (miners["pool"] != SOLO) & complying[miners["pool"]]
     includes = np.any([live.free == Choice.INCLUDE for live in directives], axis=0)

@@ -87,6 +87,9 @@ class Forks(Section):
         0.1, 0, 1, "hashrate that changes coins when a difficulty does, of what is free to"
     )
     automatic_share: float = number(0.4, 0, 1, "hashrate that always mines what pays more")
+    loyal_share: float = number(
+        0.005, 0, 1, "hashrate that mines the free coin whatever it pays, where no law divides it"
+    )
     switching_temperature: float = number(
         0.02, 1e-4, 10, "logit temperature of automatic miners, in the reward of a hash"
     )

@@ -65,7 +65,12 @@ SERIES: tuple[Series, ...] = (
         "mean wait of the forbidden transactions that got in today, under a directive",
         math.nan,
     ),
-    Series("neutrality_discount", "1", "factor on the price for lost neutrality; 1 is none", 1.0),
+    Series(
+        "neutrality_discount",
+        "1",
+        "factor on a drawn price for concentration; 1 at first",
+        1.0,
+    ),
     Series("co2_mt_yr", "MtCO2e/yr", "the day's emissions as a yearly rate"),
     Series("utilisation", "1", "load over energised capacity"),
     Series("vacancy", "1", "energised capacity without machines, over all of it"),

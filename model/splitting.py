@@ -211,8 +211,9 @@ def behaviours(world: World, split: Split) -> np.ndarray:
     by_miner[:, Behaviour.FICKLE] = np.where(devoted, 0.0, forks.fickle_share * own)
     by_miner[:, Behaviour.AUTOMATIC] = np.where(devoted, 0.0, forks.automatic_share * own)
     loyal = own - by_miner[:, Behaviour.FICKLE] - by_miner[:, Behaviour.AUTOMATIC]
-    by_miner[:, Behaviour.LOYAL_FREE] = loyal * staunch
-    by_miner[:, Behaviour.LOYAL_COMPLIANT] = loyal * ~staunch
+    convinced = np.minimum(forks.loyal_share * own, loyal)
+    by_miner[:, Behaviour.LOYAL_FREE] = np.where(staunch, loyal, convinced)
+    by_miner[:, Behaviour.LOYAL_COMPLIANT] = loyal - by_miner[:, Behaviour.LOYAL_FREE]
     refused = np.flatnonzero(split.rejected[: world.miners.size])
     by_miner[refused] = 0.0
     by_miner[refused, Behaviour.LOYAL_COMPLIANT] = work[refused]
