@@ -13,7 +13,7 @@ class Neutrality(Section):
     discount: float = number(0.6, 0, 0.9, "delta: share of the value lost under full dominance")
     steepness: float = number(20.0, 0, 100, "k: how sharply the loss sets in")
     midpoint: float = number(0.5, 0.05, 0.95, "x0: share of the hashrate at which half is lost")
-    half_life_days: float = number(90.0, 1, 3650, "of the smoothing of concentration")
+    half_life_days: float = number(90.0, 1, 3650, "half-life of the smoothing of concentration")
     nation_weight: float = number(1.0, 0, 1, "weight of the largest nation's share, by site")
     template_weight: float = number(
         0.8, 0, 1, "weight of the largest share of templates made under one jurisdiction"
@@ -23,7 +23,7 @@ class Neutrality(Section):
     )
     volatility_day: float = number(0.03, 0, 1, "daily volatility in the law of impact")
     volume_btc_day: float = number(300_000.0, 1, 1e9, "daily volume in the law of impact")
-    impact_half_life_days: float = number(30.0, 0.1, 3650, "of the half of an impact that decays")
+    impact_half_life_days: float = number(30.0, 0.1, 3650, "half-life of the half of an impact that decays")
 
 
 class Censorship(Section):
