@@ -126,6 +126,25 @@ class Nations(Section):
         60.0, 0, 1000, "world price of the energy that sanctions keep from the market, electricity"
     )
     lifting_cost_usd_mwh: float = number(10.0, 0, 1000, "what it costs to have that energy at all")
+    world_product_usd_bn: float = number(110_000.0, 1, 1e7, "product of the whole world a year")
+    purchase_gdp_share: float = number(
+        0.001, 0, 0.1, "most that a nation spends on coins a year, as a share of its product"
+    )
+    large_holder_share: float = number(
+        0.04, 0, 1, "share of the market's coins with holders so large that they may defend it"
+    )
+    rent_yr: float = number(
+        0.1, 0, 10, "rho: rent of all hashrate at home, in years of issuance a year"
+    )
+    dominance_prize_yr: float = number(
+        1.0, 0, 1000, "what dominance is worth a year to who prizes it, in years of issuance"
+    )
+    policy: bool = text(False, "nations propose taxes, subsidies and bans of their own")
+    proposals_yr: float = number(
+        0.1, 0, 10, "proposals a year where mining is as much of the world's as the economy is"
+    )
+    policy_usd_mwh: float = number(10.0, 0, 1000, "size of a proposed tax or subsidy")
+    policy_years: float = number(5.0, 0.1, 100, "how long such a policy stands")
 
 
 class Hypotheses(Section):

@@ -11,7 +11,18 @@ import mesa
 import numba
 import numpy as np
 
-from agents import banking, building, buying, failing, holding, leasing, moving, trading
+from agents import (
+    banking,
+    building,
+    buying,
+    failing,
+    governing,
+    guarding,
+    holding,
+    leasing,
+    moving,
+    trading,
+)
 from agents.fleet import Fleet
 from agents.holder import GROUPS, PARTS, HolderGroup
 from agents.manufacturer import Manufacturer
@@ -533,4 +544,11 @@ MONTHLY = (
     failing.leave_business,
     leasing.grow_backlog,
 )
-QUARTERLY = (banking.issue_equity, banking.choose_hedges)
+QUARTERLY = (
+    banking.issue_equity,
+    banking.choose_hedges,
+    governing.mine_stranded_energy,
+    guarding.guard,
+    governing.legislate,
+    governing.adopt_directives,
+)
