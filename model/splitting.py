@@ -143,8 +143,6 @@ def begin_split(
     split.hashrate_ths[COMPLIANT, Behaviour.AUTOMATIC] = world.hashrate_ths
     world.chain, politics.split = compliant, split
     politics.passed("split", world)
-    if kind == ForkKind.INVALIDATION:
-        refuse_known(world, split)
     if kind == ForkKind.NEW_ALGORITHM:
         start_anew(world, split, free, rule)
 
@@ -223,6 +221,8 @@ def mine_two(world: World, split: Split) -> DayOfBlocks:
     """Two coins, whose miners choose between them."""
     if split.kind == ForkKind.NEW_ALGORITHM:
         return mine_apart(world, split)
+    if split.kind == ForkKind.INVALIDATION and split.day == world.day:
+        refuse_known(world, split)
     by_miner = behaviours(world, split)
     total = by_miner.sum(axis=0)
     hours = world.hashrate_by_hour / max(world.hashrate_ths, 1e-300)
