@@ -521,6 +521,7 @@ def _check_names(case: Scenario) -> None:
 def _check_politics(case: Scenario) -> None:
     """Refuse holders that don't add up, unknown allies, negative reserves, impossible readings."""
     _check_holders(case.holders)
+    _check_behaviours(case.forks)
     _check_ranges(case)
     _check_relations(case.nations)
     _check_directives(case)
@@ -533,6 +534,13 @@ def _check_holders(holders: Holders) -> None:
     if abs(total - 1.0) > 1e-9:
         keys = ", ".join(f"holders.{name}" for name in names)
         raise ScenarioError(keys, f"a sum of {total:g}", "shares that add up to 1")
+
+
+def _check_behaviours(forks: Forks) -> None:
+    total = forks.fickle_share + forks.automatic_share
+    if total > 1.0 + 1e-9:
+        keys = "forks.fickle_share, forks.automatic_share"
+        raise ScenarioError(keys, f"a sum of {total:g}", "shares that add up to at most 1")
 
 
 def _check_ranges(case: Scenario) -> None:

@@ -208,7 +208,9 @@ def behaviours(world: World, split: Split) -> np.ndarray:
     by_miner[:, Behaviour.COERCED] = coerced
     by_miner[:, Behaviour.FICKLE] = np.where(devoted, 0.0, forks.fickle_share * own)
     by_miner[:, Behaviour.AUTOMATIC] = np.where(devoted, 0.0, forks.automatic_share * own)
-    loyal = own - by_miner[:, Behaviour.FICKLE] - by_miner[:, Behaviour.AUTOMATIC]
+    # Where all hashrate is fickle or automatic, rounding leaves a little less than none.
+    moving = by_miner[:, Behaviour.FICKLE] + by_miner[:, Behaviour.AUTOMATIC]
+    loyal = np.maximum(own - moving, 0.0)
     by_miner[:, Behaviour.LOYAL_FREE] = loyal * staunch
     by_miner[:, Behaviour.LOYAL_COMPLIANT] = loyal * ~staunch
     refused = np.flatnonzero(split.rejected[: world.miners.size])
