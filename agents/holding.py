@@ -136,7 +136,7 @@ def censored_share(world: World, days: int) -> float:
     """Share of the last days' blocks that could have held a forbidden transaction and don't."""
     pending = sum(world.politics.pending[-days:])
     included = sum(world.politics.included[-days:])
-    return 1.0 - included / pending if pending else 0.0
+    return max(1.0 - included / pending, 0.0) if pending else 0.0
 
 
 # Two coins

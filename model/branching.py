@@ -176,7 +176,7 @@ def observe_tree(world: World, day: DayOfTree) -> None:
     )
     politics.included.append(hit)
     # Outside races a block finds a transaction pending with this chance, whoever mines it.
-    politics.pending.append(max(hit, round(chance * day.blocks)))
+    politics.pending.append(chance * day.blocks)
     racing = day.races > 0 or day.lead_blocks != 0.0
     for bit, live in enumerate(politics.live):
         enforcing = day.found_by // STANCES**bit % STANCES == Choice.ENFORCE

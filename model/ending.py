@@ -11,6 +11,7 @@ from agents import holding
 from model.chain.censorship import Shares
 from model.chain.forks import ForkKind, compliant_is_original
 from model.chain.outcome import Outcome, Record, SplitKind, classify
+from model.chain.tree import DayOfTree
 from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def politics_row(world: World) -> dict[str, float]:
     row["inclusion_rate"] = 1.0 - holding.censored_share(world, 1)
     if politics.split is not None:
         row["inclusion_rate"] = resistance(world)[0]
-    if politics.tree is not None:
+    if isinstance(world.blocks, DayOfTree):
         found, orphaned = (sum(days[-EPOCH_DAYS:]) for days in (politics.found, politics.orphaned))
         row["orphan_rate"] = min(orphaned / max(found, 1), 1.0)
         row["blocks"] = politics.found[-1]

@@ -57,6 +57,8 @@ RULES = {"bitcoin": Rule.EPOCHS, "eda": Rule.EMERGENCY, "asert": Rule.CONTINUOUS
 def find_blocks(world: World) -> DayOfBlocks | DayOfTree:
     """Find the blocks of the day and pay for them."""
     politics = world.politics
+    if politics.tree is None:
+        politics.rest()
     if politics.split is not None:
         return mine_two(world, politics.split)
     if politics.tree is None:
