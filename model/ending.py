@@ -32,14 +32,16 @@ def record(world: World) -> Record:
     """All that the classifier looks at."""
     politics = world.politics
     split = politics.split or politics.ended
+    # Of several splits the last one counts: an earlier one that was undone does not undo it.
+    undone = politics.split is None
     compliant, free = resistance(world)
     return Record(
         directive_effective=politics.effective,
         filtering=politics.filtered,
         split=split.by if split else None,
         split_day=float(split.day) if split else None,
-        free_wiped_out=politics.ended is not None,
-        reverted=politics.reverted,
+        free_wiped_out=undone and politics.ended is not None,
+        reverted=undone and politics.reverted,
         compliant_resistance=compliant,
         free_resistance=free,
         compliant_original=split is None
