@@ -218,7 +218,9 @@ def leave_pools(world: World, directives: list[LiveDirective]) -> None:
     """Overnight: members who would include leave pools whose templates comply."""
     miners, pools = world.miners, world.pools
     complying = np.any([reached_pools(world, live) for live in directives], axis=0)
-    member = miners.alive & (miners["pool"] != SOLO) & complying[miners["pool"]]
+    # Whose machines the law reaches anyway has nothing to gain by another pool.
+    loose = divide_work(world, directives)[:, 0] > 0.0
+    member = miners.alive & loose & (miners["pool"] != SOLO) & complying[miners["pool"]]
     includes = np.any([live.free == Choice.INCLUDE for live in directives], axis=0)
     leaving = np.flatnonzero(member & includes)
     if leaving.size == 0:
