@@ -166,8 +166,11 @@ def adopters(world: World) -> np.ndarray:
     return adopted
 
 
-def open_market(world: World) -> Coins:
-    """The first day of two coins: demand opens the price, custodians may sell."""
+def open_market(world: World, free_hash: float) -> Coins:
+    """The first day of two coins: demand opens the price, custodians may sell.
+
+    The free coin has the share `free_hash` of the hashrate.
+    """
     terms = world.case.holders
     groups = holders_of_both(world)
     low, high = terms.adjustment_years_low, terms.adjustment_years_high
@@ -175,7 +178,9 @@ def open_market(world: World) -> Coins:
     event = next((event for event in world.case.events if event.kind == "fork"), None)
     given = None if event is None else event.free_value_share
     share = (
-        opening_share(groups, terms.network, EVEN, terms.hashrate_pull) if given is None else given
+        opening_share(groups, terms.network, free_hash, terms.hashrate_pull)
+        if given is None
+        else given
     )
     coins = Coins(groups, share, settling_years(low + (high - low) * draw))
     sell_in_custody(world, coins)
