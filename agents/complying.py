@@ -93,12 +93,17 @@ def spread(world: World, live: LiveDirective) -> None:
 
 
 def reached_fleets(world: World, live: LiveDirective) -> np.ndarray:
-    """Fleets that the law of an adopting nation reaches, by their site or their owner's seat."""
+    """Fleets that the law of an adopting nation reaches, by their site or their owner's seat.
+
+    Who mines alone makes its templates at its seat.
+    """
     fleets, reading = world.fleets, world.case.hypotheses.jurisdiction
+    owner = np.maximum(fleets["miner"], 0)
     by_site = live.adopted[world.sites["nation"][fleets["site"]]] & (fleets["site"] >= 0)
-    by_seat = live.adopted[world.miners["nation"][np.maximum(fleets["miner"], 0)]]
+    by_seat = live.adopted[world.miners["nation"][owner]]
+    alone = world.miners["pool"][owner] == SOLO
     sites = reading in ("any", "site")
-    seats = reading in ("any", "headquarters")
+    seats = (reading in ("any", "headquarters")) | (alone & (reading == "template"))
     return np.asarray((by_site & sites) | (by_seat & seats))
 
 
@@ -230,7 +235,9 @@ def leave_pools(world: World, directives: list[LiveDirective]) -> None:
     if not directives:
         return
     complying = np.any([reached_pools(world, live) for live in directives], axis=0)
-    member = miners.alive & (miners["pool"] != SOLO) & complying[miners["pool"]]
+    # Whose machines the law reaches anyway has nothing to gain by another pool.
+    loose = divide_work(world, directives)[:, 0] > 0.0
+    member = miners.alive & loose & (miners["pool"] != SOLO) & complying[miners["pool"]]
     includes = np.any([live.free == Choice.INCLUDE for live in directives], axis=0)
     leaving = np.flatnonzero(member & includes)
     if leaving.size == 0:

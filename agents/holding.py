@@ -136,7 +136,7 @@ def censored_share(world: World, days: int) -> float:
     """Share of the last days' blocks that could have held a forbidden transaction and don't."""
     pending = sum(world.politics.pending[-days:])
     included = sum(world.politics.included[-days:])
-    return 1.0 - included / pending if pending else 0.0
+    return max(1.0 - included / pending, 0.0) if pending else 0.0
 
 
 # Two coins
@@ -166,8 +166,11 @@ def adopters(world: World) -> np.ndarray:
     return adopted
 
 
-def open_market(world: World) -> Coins:
-    """The first day of two coins: demand opens the price, custodians may sell."""
+def open_market(world: World, free_hash: float) -> Coins:
+    """The first day of two coins: demand opens the price, custodians may sell.
+
+    The free coin has the share `free_hash` of the hashrate.
+    """
     terms = world.case.holders
     groups = holders_of_both(world)
     low, high = terms.adjustment_years_low, terms.adjustment_years_high
@@ -175,7 +178,9 @@ def open_market(world: World) -> Coins:
     event = next((event for event in world.case.events if event.kind == "fork"), None)
     given = None if event is None else event.free_value_share
     share = (
-        opening_share(groups, terms.network, EVEN, terms.hashrate_pull) if given is None else given
+        opening_share(groups, terms.network, free_hash, terms.hashrate_pull)
+        if given is None
+        else given
     )
     coins = Coins(groups, share, settling_years(low + (high - low) * draw))
     sell_in_custody(world, coins)

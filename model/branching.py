@@ -83,8 +83,12 @@ def take_best_branch(world: World) -> None:
 
 
 def pay_branch(world: World, owed_sat: np.ndarray) -> None:
-    """Pay what the blocks of a branch owe to the parties that found them, into treasuries."""
-    world.miners["treasury_sat"] += divided(world.politics.work, owed_sat)
+    """Pay what the blocks of a branch owe to the parties that found them, into treasuries.
+
+    Miners who were founded since the parties last mined are owed nothing.
+    """
+    payouts = divided(world.politics.work, owed_sat)
+    world.miners["treasury_sat"][: payouts.size] += payouts
 
 
 def divided(work: np.ndarray, owed_sat: np.ndarray) -> np.ndarray:
@@ -172,7 +176,7 @@ def observe_tree(world: World, day: DayOfTree) -> None:
     )
     politics.included.append(hit)
     # Outside races a block finds a transaction pending with this chance, whoever mines it.
-    politics.pending.append(max(hit, round(chance * day.blocks)))
+    politics.pending.append(chance * day.blocks)
     racing = day.races > 0 or day.lead_blocks != 0.0
     for bit, live in enumerate(politics.live):
         enforcing = day.found_by // STANCES**bit % STANCES == Choice.ENFORCE

@@ -11,6 +11,7 @@ from agents import holding
 from model.chain.censorship import Shares
 from model.chain.forks import ForkKind, compliant_is_original
 from model.chain.outcome import Outcome, Record, SplitKind, classify
+from model.chain.tree import DayOfTree
 from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -31,14 +32,16 @@ def record(world: World) -> Record:
     """All that the classifier looks at."""
     politics = world.politics
     split = politics.split or politics.ended
+    # Of several splits the last one counts: an earlier one that was undone does not undo it.
+    undone = politics.split is None
     compliant, free = resistance(world)
     return Record(
         directive_effective=politics.effective,
         filtering=politics.filtered,
         split=split.by if split else None,
         split_day=float(split.day) if split else None,
-        free_wiped_out=politics.ended is not None,
-        reverted=politics.reverted,
+        free_wiped_out=undone and politics.ended is not None,
+        reverted=undone and politics.reverted,
         compliant_resistance=compliant,
         free_resistance=free,
         compliant_original=split is None
@@ -102,7 +105,7 @@ def politics_row(world: World) -> dict[str, float]:
     row["inclusion_rate"] = 1.0 - holding.censored_share(world, 1)
     if politics.split is not None:
         row["inclusion_rate"] = resistance(world)[0]
-    if politics.tree is not None:
+    if isinstance(world.blocks, DayOfTree):
         found, orphaned = (sum(days[-EPOCH_DAYS:]) for days in (politics.found, politics.orphaned))
         row["orphan_rate"] = min(orphaned / max(found, 1), 1.0)
         row["blocks"] = politics.found[-1]

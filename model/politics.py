@@ -61,9 +61,9 @@ class Politics:
     work : of each miner by party, TH/s, today
     split : two coins, from the day of a split on
     ended : the last split, if it was undone
-    found, orphaned : blocks found and orphaned on each day with a tree
-    included, pending : main-chain blocks with a forbidden transaction, and found while one was
-        pending, of the last 90 days
+    found, orphaned : blocks found and orphaned on each day with a tree, 0 without
+    included, pending : main-chain blocks with a forbidden transaction, and those expected to be
+        found while one was pending, on the same days
     wait_hours : mean wait of the forbidden transactions that got in today; NaN if none did
     first : name of a milestone to the date on which it was first passed
     effective, filtered : whether a directive was ever in force, whether anybody ever filtered
@@ -80,7 +80,7 @@ class Politics:
     found: list[int] = field(default_factory=list)
     orphaned: list[int] = field(default_factory=list)
     included: list[int] = field(default_factory=list)
-    pending: list[int] = field(default_factory=list)
+    pending: list[float] = field(default_factory=list)
     wait_hours: float = math.nan
     first: dict[str, str] = field(default_factory=dict)
     effective: bool = False
@@ -89,6 +89,11 @@ class Politics:
     reverted: bool = False
     compliant_work: float = 0.0
     free_work: float = 0.0
+
+    def rest(self) -> None:
+        """Note a day on which nobody could hold up a transaction: there is no tree."""
+        for days in (self.found, self.orphaned, self.included, self.pending):
+            days.append(0)
 
     def passed(self, milestone: str, world: World, what: str = "", subject: str = "WORLD") -> bool:
         """Note the first passage of a milestone; whether this is it."""

@@ -57,6 +57,8 @@ RULES = {"bitcoin": Rule.EPOCHS, "eda": Rule.EMERGENCY, "asert": Rule.CONTINUOUS
 def find_blocks(world: World) -> DayOfBlocks | DayOfTree:
     """Find the blocks of the day and pay for them."""
     politics = world.politics
+    if politics.tree is None:
+        politics.rest()
     if politics.split is not None:
         return mine_two(world, politics.split)
     if politics.tree is None:
@@ -91,9 +93,15 @@ def split_by_miners(world: World, tree: BlockTree) -> None:
     world.miners["free_sat"] = holdings[0] + owed
     # Nations' free coins lie with the market: what they do with them is not told apart.
     market = holdings[1] + int(world.nations["reserve_sat"].sum())
-    begin_split(world, lone, None, SplitKind.MINERS, compliant.work, free.work)
-    assert politics.split is not None
-    politics.split.free_market_sat = market - (free.fees_sat - fees)
+    on_free, on_compliant = (
+        float(politics.work[:, side.parties].sum()) for side in (free, compliant)
+    )
+    free_hash = on_free / max(on_free + on_compliant, 1e-300)
+    split = begin_split(world, lone, None, SplitKind.MINERS, (compliant.work, free.work), free_hash)
+    split.free_market_sat = market - (free.fees_sat - fees)
+    # From this day on there are two prices, though the day's machines ran for the old one.
+    world.coin_prices = holding.value_coins(world, split)
+    world.price_usd = world.coin_prices[COMPLIANT]
     world.tell("split", "WORLD", f"miners have split the chain: the free branch leads by "
                f"{free.work / max(compliant.work, 1e-300):.1f} times the work")  # fmt: skip
 
@@ -105,11 +113,9 @@ def split_by_users(world: World, kind: ForkKind, rule: Rule | None = None) -> No
         take_best_branch(world)
     world.miners["free_sat"] = world.miners["treasury_sat"].copy()
     market = world.market_sat + int(world.nations["reserve_sat"].sum())
-    begin_split(
-        world, world.chain.copy_at(world.chain.tip, np.zeros(0)), kind, SplitKind.USERS, 0, 0, rule
-    )
-    assert politics.split is not None
-    politics.split.free_market_sat = market
+    free = world.chain.copy_at(world.chain.tip, np.zeros(0))
+    split = begin_split(world, free, kind, SplitKind.USERS, rule=rule)
+    split.free_market_sat = market
     words = kind.value.replace("_", " ")
     world.tell("split", "WORLD", f"users fork the chain: {words}")
 
@@ -119,34 +125,39 @@ def begin_split(
     free: Chain,
     kind: ForkKind | None,
     by: SplitKind,
-    compliant_work: float,
-    free_work: float,
+    work: tuple[float, float] = (0.0, 0.0),
+    free_hash: float | None = None,
     rule: Rule | None = None,
-) -> None:
-    """Set up both chains, what they are worth, and who holds them."""
+) -> Split:
+    """Set up both chains, with their work so far, and what they are worth.
+
+    Nobody knows yet how hashrate divides (`free_hash`) where users fork.
+    """
     politics, forks = world.politics, world.case.forks
     politics.tree, politics.splits = None, politics.splits + 1
     key = world.streams.key(f"fork {politics.splits}")
     rule = RULES[forks.difficulty_rule] if rule is None else rule
     compliant = SplitChain(
-        world.chain, world.streams.key("blocks"), Rule.EPOCHS, None, compliant_work
+        world.chain, world.streams.key("blocks"), Rule.EPOCHS, None, work[COMPLIANT]
     )
     split = Split(
         compliant,
-        SplitChain(free, world.streams.key("free blocks"), rule, None, free_work),
-        holding.open_market(world),
+        SplitChain(free, world.streams.key("free blocks"), rule, None, work[FREE]),
+        holding.open_market(world, holding.EVEN if free_hash is None else free_hash),
         kind,
         by,
         world.day,
         pin_day(kind, float(world.day), key, forks.pinned, (1.0, forks.pin_days)),
     )
-    split.hashrate_ths[COMPLIANT, Behaviour.AUTOMATIC] = world.hashrate_ths
+    on_free = free_hash or 0.0
+    split.hashrate_ths[:, Behaviour.AUTOMATIC] = world.hashrate_ths * np.array(
+        [1.0 - on_free, on_free]
+    )
     world.chain, politics.split = compliant, split
     politics.passed("split", world)
-    if kind == ForkKind.INVALIDATION:
-        refuse_known(world, split)
     if kind == ForkKind.NEW_ALGORITHM:
         start_anew(world, split, free, rule)
+    return split
 
 
 def start_anew(world: World, split: Split, parent: Chain, rule: Rule) -> None:
@@ -210,7 +221,9 @@ def behaviours(world: World, split: Split) -> np.ndarray:
     by_miner[:, Behaviour.COERCED] = coerced
     by_miner[:, Behaviour.FICKLE] = np.where(devoted, 0.0, forks.fickle_share * own)
     by_miner[:, Behaviour.AUTOMATIC] = np.where(devoted, 0.0, forks.automatic_share * own)
-    loyal = own - by_miner[:, Behaviour.FICKLE] - by_miner[:, Behaviour.AUTOMATIC]
+    # Where all hashrate is fickle or automatic, rounding leaves a little less than none.
+    moving = by_miner[:, Behaviour.FICKLE] + by_miner[:, Behaviour.AUTOMATIC]
+    loyal = np.maximum(own - moving, 0.0)
     convinced = np.minimum(forks.loyal_share * own, loyal)
     by_miner[:, Behaviour.LOYAL_FREE] = np.where(staunch, loyal, convinced)
     by_miner[:, Behaviour.LOYAL_COMPLIANT] = loyal - by_miner[:, Behaviour.LOYAL_FREE]
@@ -224,6 +237,8 @@ def mine_two(world: World, split: Split) -> DayOfBlocks:
     """Two coins, whose miners choose between them."""
     if split.kind == ForkKind.NEW_ALGORITHM:
         return mine_apart(world, split)
+    if split.kind == ForkKind.INVALIDATION and split.day == world.day:
+        refuse_known(world, split)
     by_miner = behaviours(world, split)
     total = by_miner.sum(axis=0)
     hours = world.hashrate_by_hour / max(world.hashrate_ths, 1e-300)

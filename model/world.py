@@ -180,7 +180,7 @@ class World(mesa.Model):
     def _begin_business(self) -> None:
         """Prices, expectations, cash, and what is already on order or being built."""
         self.growth = self.announced_growth = 0.0
-        self.price_usd = float(self.prices[0])
+        self.price_usd = self.outside_usd = float(self.prices[0])
         self.fees_btc = self.fees.next(0, 600.0)
         self.output_mw = self.case.start.machine_output_mw_month
         self.momentum, self.valuation, self.failures_today = 0.0, 1.0, 0

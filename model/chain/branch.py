@@ -9,7 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from model.chain.blocks import Floats, Tip, _store, add_block, block_rewards_sat, work_needed
+from model.chain.blocks import (
+    Floats,
+    Integers,
+    Tip,
+    _store,
+    add_block,
+    block_rewards_sat,
+    work_needed,
+)
 from model.chain.chain import Chain, DayOfBlocks, _check_hashrate
 from model.units import (
     BLOCK_TARGET_S,
@@ -209,6 +217,12 @@ class SplitChain(Chain):
     def work(self) -> float:
         """Work of the blocks since the split, in units of difficulty."""
         return self.branch.work
+
+    def settle(self, tip: Tip, times_s: Floats, rewards_sat: Integers, fees_sat: int) -> None:
+        """Take over blocks that were found on a tree of branches, after the split was undone."""
+        super().settle(tip, times_s, rewards_sat, fees_sat)
+        recent_s = self._recent_s[-_RECENT_BLOCKS:].copy()
+        self.branch = self.branch._replace(tip=tip, recent_s=recent_s)
 
     def mine(
         self, day: int, hashrate_ths_by_hour: Floats, transaction_fees_btc_block: float
