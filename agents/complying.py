@@ -114,15 +114,20 @@ def reached_pools(world: World, live: LiveDirective) -> np.ndarray:
     return np.asarray((told & reads_templates) | live.willing)
 
 
+def codes(world: World, directives: list[LiveDirective]) -> np.ndarray:
+    """Which directives reach each fleet: a bit a directive."""
+    code = np.zeros(world.fleets.size, dtype=np.int64)
+    for bit, live in enumerate(directives):
+        code |= reached_fleets(world, live).astype(np.int64) << bit
+    return code
+
+
 def divide_work(world: World, directives: list[LiveDirective]) -> np.ndarray:
     """Work of each miner by which directives reach it, TH/s, [miner, bits of the directives]."""
     fleets = world.fleets
     running = world.effective * fleets["load"]
-    code = np.zeros(fleets.size, dtype=np.int64)
-    for bit, live in enumerate(directives):
-        code |= reached_fleets(world, live).astype(np.int64) << bit
     parts = 1 << len(directives)
-    rows = np.maximum(fleets["miner"], 0) * parts + code
+    rows = np.maximum(fleets["miner"], 0) * parts + codes(world, directives)
     work = np.bincount(rows, weights=running, minlength=world.miners.size * parts)
     return work.reshape(world.miners.size, parts)
 
@@ -180,6 +185,18 @@ def stances(world: World, bit: int, live: LiveDirective, parts: int) -> np.ndarr
     free = np.where(member, np.maximum(live.free, template), live.free)
     reached = (np.arange(parts) >> bit & 1).astype(bool)
     return np.where(reached[None, :], live.bound[:, None], free[:, None])
+
+
+def complying_shares(world: World, bit: int) -> np.ndarray:
+    """Share of each nation's hashrate, by site, that does as a directive asks; NaN without any."""
+    fleets, directives = world.fleets, world.politics.live
+    stance = stances(world, bit, directives[bit], 1 << len(directives))
+    own = stance[np.maximum(fleets["miner"], 0), codes(world, directives)]
+    running = np.where(fleets["site"] >= 0, world.effective * fleets["load"], 0.0)
+    nation, size = world.sites["nation"][fleets["site"]], world.nations.size
+    work = np.bincount(nation, weights=running, minlength=size)
+    told = np.bincount(nation, weights=running * (own != Choice.INCLUDE), minlength=size)
+    return np.where(work > 0.0, told / np.maximum(work, 1e-300), np.nan)
 
 
 def parties(world: World, directives: list[LiveDirective], work: np.ndarray) -> np.ndarray:
