@@ -24,6 +24,7 @@ CAPITAL_USD_MW_YR = 350e3  # machines at 0.8 USD/W over four years, a hall over 
 ROW_GROWTH = 1.3  # rows of new sites are coarser once the world is so much larger
 HOME_MW = 0.05  # below it a home
 INFRA_OF_TYPES_USD_MW = 350e3  # what the table of site types reckons with
+GENERATION_OF_ESSAY = 0.4  # share of generation in a delivered price, where it is "a minority"
 FIELD_MW = 50.0  # a plant on a whole field of gas; no single well is so large
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
@@ -165,7 +166,7 @@ def cell_prices(world: World) -> np.ndarray:
     """
     cells, places = world.cells, world.places
     season = 0.5 * (cells.gen_usd_mwh + cells.dry_gen_usd_mwh)
-    transmission = cells.td_usd_mwh * world.case.energy.transmission_scale
+    transmission = transmission_charges(world) * world.case.energy.transmission_scale
     charge = places["power_charge"] - world.nations["defence_usd_mwh"][places["nation"]]
     delivered = season + transmission + (charge + places["offset"])[cells.place]
     duty = 0.5 * (cells.duty + cells.dry_duty)
@@ -314,6 +315,16 @@ def add_sites(
     )
 
 
+def transmission_charges(world: World) -> np.ndarray:
+    """Transmission and distribution of each cell, USD/MWh, as tabled or as the essay has it."""
+    table = world.cells
+    if world.case.hypotheses.transmission == "surveyed":
+        return table.td_usd_mwh
+    mean = 0.5 * (table.gen_usd_mwh + table.dry_gen_usd_mwh)
+    essay = mean * (1.0 - GENERATION_OF_ESSAY) / GENERATION_OF_ESSAY
+    return np.where(world.types.on_grid[table.type], essay, table.td_usd_mwh)
+
+
 def draw_sites(
     world: World,
     cells: np.ndarray,
@@ -330,7 +341,8 @@ def draw_sites(
     )
     shift = table.gen_sd[cells] * noise + gradient + world.places["offset"][place]
     cut = np.where(size >= 20.0, 1.0 - energy.large_load_cut, 1.0) * energy.transmission_scale
-    transmission = np.maximum(table.td_usd_mwh[cells] + table.td_sd[cells] * wander, 0.0)
+    charge = transmission_charges(world)[cells]
+    transmission = np.maximum(charge + table.td_sd[cells] * wander, 0.0)
     latitude, longitude = world.geography_of(place)
     infra = types.infra_usd_mw[kind] * (firms.infra_usd_mw / INFRA_OF_TYPES_USD_MW)
     # Nobody builds where a partial ban reaches: new sites are of the share it leaves alone.

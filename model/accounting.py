@@ -133,6 +133,11 @@ def check_laws(world: World) -> None:
     ledger.check_coinbase(world.chain)
     held = np.append(world.nations["reserve_sat"], world.market_sat)
     ledger.check_balances(world.chain.supply_sat, held, world.miners["treasury_sat"])
+    split = world.politics.split
+    if split is not None:
+        ledger.check_coinbase(split.free)
+        free_sat = world.miners["free_sat"]
+        ledger.check_balances(split.free.supply_sat, np.array([split.free_market_sat]), free_sat)
     check_machines(world)
     ledger.check_hash(world.miners["work"].sum(), world.hashrate_by_hour.mean())
     sites = world.sites

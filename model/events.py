@@ -191,6 +191,13 @@ class Directive(Lasting):
     )
 
 
+class PoolFilter(Ending):
+    """A pool leaves forbidden transactions out of its own accord, and builds on any block."""
+
+    kind: Literal["filter"]
+    pool: str = Field(min_length=1, description="the pool, as scenarios/data/pools.csv names it")
+
+
 class Fork(Dated):
     """Users fork the chain: from this day on there are two coins."""
 
@@ -234,6 +241,7 @@ Event = Annotated[
     | Outage
     | Curtail
     | Directive
+    | PoolFilter
     | Fork
     | PriceShock
     | Note,
@@ -251,6 +259,7 @@ KINDS: dict[str, type[Dated]] = {
     "outage": Outage,
     "curtail": Curtail,
     "directive": Directive,
+    "filter": PoolFilter,
     "fork": Fork,
     "price_shock": PriceShock,
     "note": Note,

@@ -20,6 +20,7 @@ STATE_MINERS_IN = ("IRN", "VEN", "BTN", "ETH", "RUS", "KAZ", "CHN")
 HOUSEHOLD_MW = 0.01
 LEAST_IDLE = 1e-3  # a generation with less idle hashrate, over what runs, is left out
 STORING_FIRMS = 100
+MOST_TILT = 50.0
 
 
 def build(world: World) -> None:
@@ -46,8 +47,11 @@ def spread_generations(world: World, share: np.ndarray) -> np.ndarray:
     total = world.case.start.hashrate_ehs * 1e6
     mix = world.first_mix
     price = world.place_prices()
-    seed = np.exp(-0.5 * np.outer(_standardised(price, share), _standardised(
-        world.generations.efficiency_j_th, mix)))  # fmt: skip
+    tilt = -0.5 * np.outer(
+        _standardised(price, share), _standardised(world.generations.efficiency_j_th, mix)
+    )
+    # Machines that nobody has any more lie far outside the range.
+    seed = np.exp(np.clip(tilt, -MOST_TILT, MOST_TILT))
     table = seed * np.outer(share > 0, mix > 0)
     for _ in range(200):
         table *= (mix / np.maximum(table.sum(axis=0), 1e-300))[None, :]

@@ -11,7 +11,7 @@ from agents import making
 from agents.joining import count_pools
 from agents.miner import FORMS, PUBLIC
 from agents.pool import SOLO
-from model import metrics, pricing
+from model import ending, metrics, pricing
 from model.events import Event
 from model.geography import INFLATED_BY_PROXIES, REST
 from model.markets import finance, hardware
@@ -125,6 +125,7 @@ def record_day(world: World) -> None:
     pricing.watch_concentration(world)
     pricing.absorb_sales(world)
     row = market_row(world) | energy_row(world) | concentration_row(world, by_nation)
+    row |= ending.politics_row(world)
     world.recorder.write(world.day, row)
 
 
@@ -253,7 +254,7 @@ def summary(world: World) -> dict[str, float | str]:
     """Headline figures of a run."""
     seen = world.recorder
     hashrate = seen["hashrate_ehs"]
-    return {
+    told: dict[str, float | str] = {
         "hashrate_start_ehs": float(hashrate[0]),
         "hashrate_end_ehs": float(hashrate[-1]),
         "hashrate_highest_ehs": float(hashrate.max()),
@@ -265,6 +266,7 @@ def summary(world: World) -> dict[str, float | str]:
         "top_nation": str(world.nation_names[int(np.argmax(world.nation_shares))]),
         "top_nation_share": float(world.nation_shares.max()),
     }
+    return told | ending.story(world)
 
 
 def emission_factor(world: World) -> np.ndarray:

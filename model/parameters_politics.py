@@ -13,7 +13,7 @@ class Neutrality(Section):
     discount: float = number(0.6, 0, 0.9, "delta: share of the value lost under full dominance")
     steepness: float = number(20.0, 0, 100, "k: how sharply the loss sets in")
     midpoint: float = number(0.5, 0.05, 0.95, "x0: share of the hashrate at which half is lost")
-    half_life_days: float = number(90.0, 1, 3650, "of the smoothing of concentration")
+    half_life_days: float = number(90.0, 1, 3650, "half-life of the smoothing of concentration")
     nation_weight: float = number(1.0, 0, 1, "weight of the largest nation's share, by site")
     template_weight: float = number(
         0.8, 0, 1, "weight of the largest share of templates made under one jurisdiction"
@@ -23,7 +23,9 @@ class Neutrality(Section):
     )
     volatility_day: float = number(0.03, 0, 1, "daily volatility in the law of impact")
     volume_btc_day: float = number(300_000.0, 1, 1e9, "daily volume in the law of impact")
-    impact_half_life_days: float = number(30.0, 0.1, 3650, "of the half of an impact that decays")
+    impact_half_life_days: float = number(
+        30.0, 0.1, 3650, "half-life of the half of an impact that decays"
+    )
 
 
 class Censorship(Section):
@@ -84,9 +86,12 @@ class Forks(Section):
         "bitcoin", "difficulty rule of the free coin: Bitcoin's, with EDA beside it, or ASERT"
     )
     fickle_share: float = number(
-        0.3, 0, 1, "hashrate that changes coins when a difficulty does, of what is free to"
+        0.1, 0, 1, "hashrate that changes coins when a difficulty does, of what is free to"
     )
-    automatic_share: float = number(0.5, 0, 1, "hashrate that always mines what pays more")
+    automatic_share: float = number(0.4, 0, 1, "hashrate that always mines what pays more")
+    loyal_share: float = number(
+        0.005, 0, 1, "hashrate that mines the free coin whatever it pays, where no law divides it"
+    )
     switching_temperature: float = number(
         0.02, 1e-4, 10, "logit temperature of automatic miners, in the reward of a hash"
     )

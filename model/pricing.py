@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agents import holding
 from model import metrics
 from model.markets.price import FlowImpact, absorb_flow, endogenous_price
 from model.neutrality import Discount, Measure, attack_concentration, neutrality, smoothed
@@ -54,11 +55,21 @@ def neutrality_factor(world: World) -> float:
     return float(now / first)
 
 
-def price_of_the_day(world: World) -> float:
-    """The coin price, USD; an observed path holds what concentration did to it already."""
+def set_prices(world: World) -> None:
+    """The coin price of the day, USD, and those of both coins after a split.
+
+    An observed path holds what concentration did to the price already.
+    """
     outside = float(world.prices[world.day])
     moved = 1.0 if world.case.price.mode == "historical" else neutrality_factor(world)
-    return endogenous_price(outside, moved, 1.0, world.sentiment.impact, world.fork_factor)
+    world.outside_usd = endogenous_price(outside, moved, 1.0, world.sentiment.impact)
+    split = world.politics.split
+    if split is None:
+        world.price_usd = world.outside_usd
+        world.coin_prices = (world.price_usd, 0.0)
+    else:
+        world.coin_prices = holding.value_coins(world, split)
+        world.price_usd = world.coin_prices[0]
 
 
 def watch_concentration(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -50,10 +51,26 @@ SERIES: tuple[Series, ...] = (
     Series("share_public_firms", "1", "hashrate of public firms"),
     Series("enforcing_share", "1", "hashrate that orphans what a directive forbids", 0.0),
     Series("filtering_share", "1", "hashrate that leaves out what a directive forbids", 0.0),
-    Series("orphan_rate", "1", "orphaned blocks over blocks found; natural without a directive"),
+    Series(
+        "orphan_rate", "1", "orphaned blocks over found, of 14 days; natural without a directive"
+    ),
     Series("inclusion_rate", "1", "forbidden transactions included, over unconstrained", 1.0),
     Series("free_coin_value_share", "1", "value of the free branch over both branches", 1.0),
-    Series("neutrality_discount", "1", "factor on the price for lost neutrality; 1 is none", 1.0),
+    Series("free_coin_hashrate_share", "1", "hashrate of the free branch over both", 1.0),
+    Series("compliant_price_usd", "USD/BTC", "price of the compliant coin of a split", math.nan),
+    Series("free_price_usd", "USD/BTC", "price of the free coin of a split", math.nan),
+    Series(
+        "forbidden_wait_hours",
+        "h",
+        "mean wait of the forbidden transactions that got in today, under a directive",
+        math.nan,
+    ),
+    Series(
+        "neutrality_discount",
+        "1",
+        "factor on a drawn price for concentration; 1 at first",
+        1.0,
+    ),
     Series("co2_mt_yr", "MtCO2e/yr", "the day's emissions as a yearly rate"),
     Series("utilisation", "1", "load over energised capacity"),
     Series("vacancy", "1", "energised capacity without machines, over all of it"),

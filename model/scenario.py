@@ -45,9 +45,11 @@ from model.parameters_politics import (
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 DATA = SCENARIOS / "data"
 LONGEST_DAYS = 36_525
+MOST_DIRECTIVES = 3  # each triples the parties to the tree of blocks
 ESSAY_J_TH = 34.3  # a fleet that needs 1 % of the world's electricity at 850 EH/s
 SHORTEST_INTERVAL_S = 10.0
 LONGEST_INTERVAL_S = 86_400.0
+MOST_AT_ONCE = 3  # directives and filters
 
 # Words and the seed: two scenarios that differ in nothing else have the same parameters.
 _NOT_HASHED = {"name", "title", "question", "predicts", "sources", "seed"}
@@ -521,9 +523,11 @@ def _check_names(case: Scenario) -> None:
 def _check_politics(case: Scenario) -> None:
     """Refuse holders that don't add up, unknown allies, negative reserves, impossible readings."""
     _check_holders(case.holders)
+    _check_behaviours(case.forks)
     _check_ranges(case)
     _check_relations(case.nations)
     _check_directives(case)
+    _check_crowd(case.events)
     _check_hypotheses(case)
 
 
@@ -533,6 +537,13 @@ def _check_holders(holders: Holders) -> None:
     if abs(total - 1.0) > 1e-9:
         keys = ", ".join(f"holders.{name}" for name in names)
         raise ScenarioError(keys, f"a sum of {total:g}", "shares that add up to 1")
+
+
+def _check_behaviours(forks: Forks) -> None:
+    total = forks.fickle_share + forks.automatic_share
+    if total > 1.0 + 1e-9:
+        keys = "forks.fickle_share, forks.automatic_share"
+        raise ScenarioError(keys, f"a sum of {total:g}", "shares that add up to at most 1")
 
 
 def _check_ranges(case: Scenario) -> None:
@@ -575,12 +586,40 @@ def _check_directives(case: Scenario) -> None:
     forks = [position for position, event in enumerate(case.events) if event.kind == "fork"]
     if len(forks) > 1:
         raise ScenarioError(f"events.{forks[1]}", "a second fork", "one fork a run")
+    pools = column("pools.csv", "pool")
+    sided = [at for at, event in enumerate(case.events) if event.kind in ("directive", "filter")]
+    if len(sided) > MOST_DIRECTIVES:
+        found = f"{len(sided)} directives and filters"
+        raise ScenarioError(f"events.{sided[MOST_DIRECTIVES]}", found, f"at most {MOST_DIRECTIVES}")
     for position, event in enumerate(case.events):
+        if event.kind == "filter" and event.pool not in pools:
+            nearest = _nearest(event.pool, pools)
+            key, allowed = f"events.{position}.pool", "a pool of scenarios/data/pools.csv"
+            raise ScenarioError(key, _shown(event.pool), allowed, nearest)
         if event.kind == "directive":
             _check_nation(f"events.{position}.place", event.place, known)
+        if event.kind == "filter":
+            _check_pool(f"events.{position}.pool", event.pool, case.start_date)
         if event.kind == "fork" and event.asert_from and event.asert_from < event.date:
             key = f"events.{position}.asert_from"
             raise ScenarioError(key, event.asert_from, f"a date from {event.date} on")
+
+
+def _check_pool(key: str, pool: str, start: datetime.date) -> None:
+    known = known_pools(start)
+    if pool not in known:
+        allowed = f"one of {', '.join(known)}"
+        raise ScenarioError(key, _shown(pool), allowed, _nearest(pool, known))
+
+
+def _check_crowd(events: Sequence[Event]) -> None:
+    """Refuse more directives and filters at once than a tree of blocks has parties for."""
+    for position, event in enumerate(events):
+        if event.kind in ("directive", "filter"):
+            others = [other for other in events if other.kind in ("directive", "filter")]
+            if sum(other.in_force(event.date) for other in others) > MOST_AT_ONCE:
+                allowed = f"at most {MOST_AT_ONCE} directives and filters in force at once"
+                raise ScenarioError(f"events.{position}", f"more on {event.date}", allowed)
 
 
 def _check_hypotheses(case: Scenario) -> None:
@@ -642,6 +681,18 @@ def known_places(places_file: str = "places.csv") -> list[str]:
     """Every name that an event's `place` may be."""
     nations = dict.fromkeys(column(places_file, "nation"))
     return list(dict.fromkeys([WORLD, *nations, *column(places_file, "place")]))
+
+
+def known_pools(start: datetime.date) -> list[str]:
+    """Every name that a filter's `pool` may be: those with a share in the run's first month."""
+    months, pools = (
+        column("pool_share_monthly.csv", "month"),
+        column("pool_share_monthly.csv", "pool"),
+    )
+    month = max(f"{start:%Y-%m}", min(months))
+    if month > max(months):
+        return column("pool_share_assumed.csv", "pool")
+    return [pool for pool, seen in zip(pools, months, strict=True) if seen == month]
 
 
 def price_history() -> tuple[datetime.date, datetime.date]:

@@ -18,22 +18,24 @@ from agents import (
     failing,
     governing,
     guarding,
+    holding,
     leasing,
     moving,
     trading,
 )
 from agents.fleet import Fleet
-from agents.holder import HolderGroup
+from agents.holder import GROUPS, PARTS, HolderGroup
 from agents.manufacturer import Manufacturer
 from agents.miner import Miner
 from agents.nation import Nation, Place
 from agents.pool import Pool
 from agents.population import Population
 from agents.site import Site
-from model import accounting, first_day, inputs, observing, pricing
+from model import accounting, branching, ending, first_day, inputs, observing, pricing, splitting
 from model.atlas import load_atlas
 from model.calendar import Calendar
-from model.chain.chain import Chain
+from model.chain.chain import NO_BLOCKS, Chain, DayOfBlocks
+from model.chain.tree import DayOfTree
 from model.law import Law, Statutes
 from model.ledger import Accounts
 from model.markets import clocking, electricity, finance, hardware, maker, seats
@@ -44,9 +46,9 @@ from model.markets.dispatch import (
     seat_order,
     tally,
 )
+from model.politics import Politics
+from model.readings import as_read
 from model.recorder import Recorder
-from model.rewards.shared import shared
-from model.rewards.solo import solo
 from model.scenario import Scenario, load
 from model.streams import Streams
 from model.supply import (
@@ -82,7 +84,7 @@ class World(mesa.Model):
     """
 
     def __init__(self, case: Scenario | str, rng: int | None = None) -> None:
-        case = load(case) if isinstance(case, str) else case
+        case = as_read(load(case) if isinstance(case, str) else case)
         seed = case.seed if rng is None else int(rng)
         super().__init__(rng=seed)
         if "NUMBA_NUM_THREADS" not in os.environ:
@@ -142,18 +144,10 @@ class World(mesa.Model):
         self.fleets = Population(self, Fleet, 4 * self.case.start.miners)
         self.makers = Population(self, Manufacturer, 1)
         self.pools = Population(self, Pool, 32)
-        self.holders = Population(self, HolderGroup, 4)
+        self.holders = Population(self, HolderGroup, len(GROUPS) * PARTS)
+        holding.gather(self)
         operators, means = self.operators, atlas.means
         self.pools.add(nation=operators.nation, first_share=operators.share)
-        holders = self.case.holders
-        self.holders.add(
-            weight=[holders.freedom_weight, holders.custodian_weight, holders.neutral_weight],
-            attachment=[
-                holders.freedom_attachment, holders.custodian_attachment,
-                holders.neutral_attachment,
-            ],
-            custody=[False, True, False],
-        )  # fmt: skip
         self.nations.add(
             gdp_share=means.gdp_share,
             sanctioned=means.sanctioned,
@@ -176,14 +170,17 @@ class World(mesa.Model):
         self.accounts = Accounts(ACCOUNTS)
         self.book = accounting.MachineBook.of(len(self.generations))
         self.power = PowerOfTheDay()
-        self.sentiment, self.fork_factor = pricing.Sentiment(), 1.0
+        self.sentiment = pricing.Sentiment()
+        self.politics, self.discontent = Politics(), holding.Discontent()
+        self.blocks: DayOfBlocks | DayOfTree = NO_BLOCKS
+        self.coin_prices = (0.0, 0.0)
         self.law = Law.free(len(atlas.places))
         self.seats_changed = True
 
     def _begin_business(self) -> None:
         """Prices, expectations, cash, and what is already on order or being built."""
         self.growth = self.announced_growth = 0.0
-        self.price_usd = float(self.prices[0])
+        self.price_usd = self.outside_usd = float(self.prices[0])
         self.fees_btc = self.fees.next(0, 600.0)
         self.output_mw = self.case.start.machine_output_mw_month
         self.momentum, self.valuation, self.failures_today = 0.0, 1.0, 0
@@ -217,13 +214,15 @@ class World(mesa.Model):
 
     def observe_markets(self) -> None:
         """Coin price, transaction fees, hashprice."""
-        self.price_usd = pricing.price_of_the_day(self)
         month = self.calendar.month_index(self.day)
         self.fees_btc = self.fees.next(month, self.chain.mean_interval_s)
-        self.hashprice = self.chain.hashprice(self.price_usd, self.fees_btc)
+        splitting.fork_if_due(self)
+        pricing.set_prices(self)
+        self.hashprice = splitting.revenue_usd_ths_day(self)
 
     def obey_law(self) -> None:
         """Put into force what takes effect today; suffer halts and seizures."""
+        branching.follow_law(self)
         for fact in self.statutes.facts(self.today):
             self.tell(fact.kind, fact.subject, fact.what)
         changes = self.statutes.changed(self.today)
@@ -346,15 +345,7 @@ class World(mesa.Model):
 
     def find_blocks(self) -> None:
         """Blocks of the day and what they pay."""
-        self.blocks = self.chain.mine(self.day, self.hashrate_by_hour, self.fees_btc)
-        if self.case.chain.payout == "solo":
-            key = self.streams.key("winners")
-            payouts = solo(self.miners["work"], self.blocks.block_rewards_sat, key, self.day)
-        else:
-            payouts = shared(self.miners["work"], self.blocks.reward_sat)
-        # Whoever transacts pays the transaction fees out of the coins the market holds.
-        self.market_sat -= self.blocks.fees_sat
-        Miner.take_payouts(self.miners, payouts)
+        self.blocks = splitting.find_blocks(self)
         taxed = self.places["revenue_tax"][self.sites["place"]] * self.site_work * self.hashprice
         self.revenue_tax_bill = banking.by_miner(self, taxed, self.effective * self.fleets["load"])
 
@@ -387,7 +378,7 @@ class World(mesa.Model):
     def outlook(self) -> seats.Outlook:
         """What firms expect of the hashprice."""
         return seats.Outlook(
-            self.chain.hashprice(self.price_usd, self.fees_btc),
+            splitting.revenue_usd_ths_day(self),
             self.decline,
             self.case.machines.used_horizon_months,
             self.case.energy.idle_cost_usd_mwh,
@@ -484,6 +475,10 @@ class World(mesa.Model):
         """How events name a firm."""
         return f"{self.nation_names[self.miners['nation'][row]]} miner {row}"
 
+    def nation_name(self, code: str) -> str:
+        """The name of a nation in words."""
+        return self.atlas.nations.name[self.atlas.nations.row(code)]
+
     def tell(self, kind: str, subject: str, what: str) -> None:
         """Write an event into the record."""
         self.recorder.event(self.day, kind, subject, what)
@@ -509,8 +504,8 @@ class World(mesa.Model):
         return observing.summary(self)
 
     def outcome(self) -> dict[str, Any]:
-        """What became of the chain; without a directive nothing can happen to it."""
-        return {"class": "O0", "name": "no attack", "base": None, "flags": [], "first_passage": {}}
+        """What became of the chain."""
+        return ending.outcome(self).facts()
 
 
 def _latest(name: str) -> Callable[[World], float]:
@@ -526,6 +521,7 @@ MONTHLY = (
     observing.price_used,
     banking.found_firms,
     banking.measure_firms,
+    holding.weigh_fork,
     banking.service_debt,
     banking.borrow,
     moving.age_machines,

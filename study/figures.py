@@ -28,7 +28,7 @@ from model.scenario import Scenario
 from model.units import HALVING_BLOCKS
 from study import runfolder
 from study.runfolder import Run
-from study.summary import nation_names
+from study.wording import nation_names
 
 NAME = "history"
 FORMATS = ("png", "svg")

@@ -9,7 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from model.chain.blocks import Floats, Tip, _store, _work_needed, add_block, block_rewards_sat
+from model.chain.blocks import (
+    Floats,
+    Integers,
+    Tip,
+    _store,
+    add_block,
+    block_rewards_sat,
+    work_needed,
+)
 from model.chain.chain import Chain, DayOfBlocks, _check_hashrate
 from model.units import (
     BLOCK_TARGET_S,
@@ -134,7 +142,9 @@ def add_to_branch(branch: Branch, time_s: float) -> Branch:
         difficulty = continuous_difficulty(anchor, height, time_s)
     elif rule == Rule.EMERGENCY and height % EPOCH_BLOCKS != 0 and is_emergency(recent_s):
         difficulty = max(_EMERGENCY_FACTOR * difficulty, LEAST_DIFFICULTY)
-    return Branch(Tip(height, difficulty, epoch_start_s), rule, off_by_one, recent_s, anchor, work)
+    return Branch(
+        Tip(height, difficulty, epoch_start_s), rule, off_by_one, recent_s, anchor, float(work)
+    )
 
 
 @njit(cache=True)
@@ -156,7 +166,7 @@ def find_on_branch(
     times = np.empty(_ROOM_FOR_BLOCKS)
     found = 0
     now_s = day * SECONDS_PER_DAY
-    needed = _work_needed(key, day, 0)
+    needed = work_needed(key, day, 0)
     for hour in range(HOURS_PER_DAY):
         end_s = day * SECONDS_PER_DAY + (hour + 1) * SECONDS_PER_HOUR
         rate = blocks_per_second(hashrate_ths_by_hour[hour], branch.tip.difficulty)
@@ -165,7 +175,7 @@ def find_on_branch(
             branch = add_to_branch(branch, now_s)
             times = _store(times, found, now_s)
             found += 1
-            needed = _work_needed(key, day, found)
+            needed = work_needed(key, day, found)
             rate = blocks_per_second(hashrate_ths_by_hour[hour], branch.tip.difficulty)
         needed -= rate * (end_s - now_s)
         now_s = end_s
@@ -201,12 +211,18 @@ class SplitChain(Chain):
         self._recent_s = parent._recent_s.copy()
         recent_s = self._recent_s[-_RECENT_BLOCKS:].copy()
         anchor = Anchor(parent.height, float(recent_s[-1]), first)
-        self.branch = Branch(self.tip, int(rule), self.off_by_one, recent_s, anchor, work)
+        self.branch = Branch(self.tip, int(rule), self.off_by_one, recent_s, anchor, float(work))
 
     @property
     def work(self) -> float:
         """Work of the blocks since the split, in units of difficulty."""
         return self.branch.work
+
+    def settle(self, tip: Tip, times_s: Floats, rewards_sat: Integers, fees_sat: int) -> None:
+        """Take over blocks that were found on a tree of branches, after the split was undone."""
+        super().settle(tip, times_s, rewards_sat, fees_sat)
+        recent_s = self._recent_s[-_RECENT_BLOCKS:].copy()
+        self.branch = self.branch._replace(tip=tip, recent_s=recent_s)
 
     def mine(
         self, day: int, hashrate_ths_by_hour: Floats, transaction_fees_btc_block: float

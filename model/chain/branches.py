@@ -53,7 +53,7 @@ RACE = np.dtype(
     [
         ("count", np.int64),  # rows of blocks in use
         ("best", np.int64),  # row of the block with most work
-        ("first", np.int64),  # row of the block that began the race; or _CALM or _DECIDED
+        ("first", np.int64),  # row of the block that began the race; or CALM or DECIDED
         ("races", np.int64),  # that have ended
         ("won", np.int64),  # by those who refused the first block
         ("reverts", np.int64),  # final splits that healed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +70,9 @@ class DayOfBlocks:
     def reward_sat(self) -> int:
         """Subsidy and transaction fees of the day."""
         return self.subsidy_sat + self.fees_sat
+
+
+NO_BLOCKS = DayOfBlocks(0, np.zeros(0), np.zeros(0, np.int64), 0, 0, BLOCK_TARGET_S, 0, 0)
 
 
 def stale_chance(propagation_s: float) -> float:
@@ -162,10 +166,34 @@ class Chain:
         """Blocks until the difficulty changes, at least one."""
         return EPOCH_BLOCKS - self.height % EPOCH_BLOCKS
 
+    @property
+    def recent_s(self) -> Floats:
+        """Times of the last 145 blocks, seconds since day 0."""
+        return self._recent_s
+
     def hashprice(self, price_usd: float, fees_btc_block: float) -> float:
         """Revenue of one TH/s in a day at today's difficulty and subsidy, USD."""
+        return self.hashprice_at(self.difficulty, price_usd, fees_btc_block)
+
+    def hashprice_at(self, difficulty: float, price_usd: float, fees_btc_block: float) -> float:
+        """The same at another difficulty, that of a branch on top of this chain."""
         reward_btc = self.subsidy_sat / SATOSHI_PER_COIN + fees_btc_block
-        return float(hashprice_usd_ths_day(self.difficulty, reward_btc, price_usd))
+        return float(hashprice_usd_ths_day(difficulty, reward_btc, price_usd))
+
+    def settle(self, tip: Tip, times_s: Floats, rewards_sat: Integers, fees_sat: int) -> None:
+        """Take over blocks that were found on a tree of branches and are final now."""
+        self.retargets += tip.height // EPOCH_BLOCKS - self.height // EPOCH_BLOCKS
+        self.tip = tip
+        self.coinbase_sat += int(rewards_sat.sum())
+        self.fees_sat += fees_sat
+        self._recent_s = np.concatenate((self._recent_s, times_s))[-BLOCKS_PER_DAY - 1 :]
+
+    def copy_at(self, tip: Tip, times_s: Floats) -> Chain:
+        """A chain with the same past that has gone on to another tip."""
+        other = copy(self)
+        other.tip = tip
+        other._recent_s = np.concatenate((self._recent_s, times_s))[-BLOCKS_PER_DAY - 1 :]
+        return other
 
     def mine(
         self, day: int, hashrate_ths_by_hour: Floats, transaction_fees_btc_block: float

@@ -18,14 +18,19 @@ from model.chain.branches import (
     Tree,
     common_ancestor,
     follow,
-    lead_blocks,
     lift,
     lose_patience,
     put,
     with_room,
 )
 from model.streams import uniform
-from model.units import HOURS_PER_DAY, SECONDS_PER_DAY, SECONDS_PER_HOUR, blocks_per_second
+from model.units import (
+    HOURS_PER_DAY,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    blocks_per_second,
+    equilibrium_difficulty,
+)
 
 # A split is final when it is this old and the offending branch leads by this much work.
 FINAL_LEAD_BLOCKS = 144
@@ -114,8 +119,8 @@ def _draw_offences(finder: Record, chance: Floats, key: np.uint64, day: int, fou
 
 
 @njit(cache=True)
-def _agree(blocks: Records, parties: Records, mining: int, now_s: float) -> bool:
-    """Note the blocks that all who mine have come to build on; whether they share one tip."""
+def _agree(blocks: Records, parties: Records, mining: int, now_s: float) -> int:
+    """Note the blocks that all who mine have come to build on; row of the tip they share, or -1."""
     agreed, together = NOBODY, True
     for party in range(parties.size):
         if mining >> party & 1:
@@ -127,14 +132,15 @@ def _agree(blocks: Records, parties: Records, mining: int, now_s: float) -> bool
         while math.isnan(blocks[row].agreed_s):
             blocks[row].agreed_s = now_s
             row = blocks[row].parent
-    return together
+    return agreed if together else NOBODY
 
 
 @njit(cache=True)
-def _end_race(blocks: Records, race: Record) -> None:
+def _end_race(blocks: Records, race: Record, tip: int) -> None:
+    """Count a race as ended now that everybody mines on one tip."""
     if race.first >= 0:
         race.races += 1
-        race.won += common_ancestor(blocks, race.first, race.best) != race.first
+        race.won += common_ancestor(blocks, race.first, tip) != race.first
     race.first = CALM
     if not math.isnan(race.final_s):
         race.reverts += 1
@@ -177,13 +183,21 @@ def _parted_s(blocks: Records, offending: int, enforcing: int) -> float:
 
 @njit(cache=True)
 def _watch_split(
-    blocks: Records, parties: Records, race: Record, mining: int, now_s: float
+    blocks: Records, parties: Records, race: Record, mining: int, usual: float, now_s: float
 ) -> None:
-    """Note since when the split is final."""
+    """Note since when the split is final.
+
+    Races lost before may have left the branches a difficulty far below the one that all the
+    hashrate would settle at: then a lead counts in blocks of the latter, or every lost race would
+    make the next split easier.
+    """
     offending, enforcing = rival_tips(blocks, parties, mining)
+    if offending == NOBODY:
+        return
+    before = blocks[common_ancestor(blocks, offending, enforcing)].difficulty
+    lead = (blocks[offending].work - blocks[enforcing].work) / max(before, usual)
     if (
-        offending != NOBODY
-        and lead_blocks(blocks, offending, enforcing) >= FINAL_LEAD_BLOCKS - ROUNDING_BLOCKS
+        lead >= FINAL_LEAD_BLOCKS - ROUNDING_BLOCKS
         and now_s - _parted_s(blocks, offending, enforcing) >= FINAL_AGE_S
     ):
         race.final_s = now_s
@@ -191,19 +205,26 @@ def _watch_split(
 
 @njit(cache=True)
 def _respond(
-    blocks: Records, parties: Records, race: Record, block: int, mining: int, tie_join: bool
+    blocks: Records,
+    parties: Records,
+    race: Record,
+    block: int,
+    mining: int,
+    usual: float,
+    tie_join: bool,
 ) -> None:
     """Let everyone choose a tip after a block, and see what that does to the race."""
     now_s = blocks[block].time_s
     follow(blocks, parties, race, block, tie_join)
     lose_patience(blocks, parties, race)
-    if _agree(blocks, parties, mining, now_s):
-        _end_race(blocks, race)
+    shared = _agree(blocks, parties, mining, now_s)
+    if shared != NOBODY:
+        _end_race(blocks, race, shared)
         return
     if race.first == CALM and blocks[block].refused:
         race.first = block
     if math.isnan(race.final_s):
-        _watch_split(blocks, parties, race, mining, now_s)
+        _watch_split(blocks, parties, race, mining, usual, now_s)
 
 
 @njit(cache=True)
@@ -220,6 +241,7 @@ def mine_day(tree: Tree, day: Day) -> Tree:
     """
     blocks, parties, race = tree.blocks, tree.parties, tree.race[0]
     hashrate_ths, mining = day.hashrate_ths, mining_parties(day.hashrate_ths)
+    usual = equilibrium_difficulty(hashrate_ths.sum() / HOURS_PER_DAY)
     rates = np.empty(parties.size)
     now_s = day.day * SECONDS_PER_DAY
     race.longest_reorg = 0
@@ -236,7 +258,7 @@ def mine_day(tree: Tree, day: Day) -> Tree:
             party = _finder(rates, uniform(day.key, day.day, _ROW_FINDER, found))
             offences = _draw_offences(parties[party], day.offence_chance, day.key, day.day, found)
             block = put(blocks, parties, race, party, offences, now_s, day.fees_sat, day.off_by_one)
-            _respond(blocks, parties, race, block, mining, day.tie_join)
+            _respond(blocks, parties, race, block, mining, usual, day.tie_join)
             found += 1
             needed = work_needed(day.key, day.day, found)
             rate = _rates(blocks, parties, hashrate_ths, hour, rates)

@@ -25,6 +25,7 @@ class ForkKind(StrEnum):
     NEW_ALGORITHM = "new_algorithm"
     INVALIDATION = "invalidation"
     CHECKPOINTS = "checkpoints"
+    OTHER_RULES = "other_rules"
 
 
 class Tolerance(NamedTuple):
@@ -249,10 +250,10 @@ def pin_day(
 
     Notes
     -----
-    A new algorithm and an invalidation refuse that block by their own rules.  Checkpoints pin
-    the side that sets them and leave the free side to do so itself.
+    A new algorithm, an invalidation and other rules refuse that block by what they are.
+    Checkpoints pin the side that sets them and leave the free side to do so itself.
     """
-    if kind in (ForkKind.NEW_ALGORITHM, ForkKind.INVALIDATION):
+    if kind in (ForkKind.NEW_ALGORITHM, ForkKind.INVALIDATION, ForkKind.OTHER_RULES):
         return split_day
     if uniform(key, 0, 0, _DRAW_PINS) >= chance:
         return math.inf

@@ -49,7 +49,7 @@ class Stances:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Branch:
+class Side:
     """One side of a disagreement: a tip that somebody mines on, and what stands on it.
 
     Attributes

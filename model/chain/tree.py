@@ -14,7 +14,7 @@ from model.chain.blocks import Floats, Integers, Tip, supply_sat
 from model.chain.branches import NOBODY, Record, Records, common_ancestor, lead_blocks, plant
 from model.chain.contest import Day, mine_day, mining_parties, rival_tips
 from model.chain.settlement import Settlement, path, settle
-from model.chain.sides import Branch, Stances
+from model.chain.sides import Side, Stances
 from model.units import (
     BLOCK_TARGET_S,
     BLOCKS_PER_DAY,
@@ -216,7 +216,7 @@ class BlockTree:
         self._count(found, gone)
         return self._report(first_height, found, gone, before, mean_interval_s)
 
-    def branches(self) -> tuple[Branch, ...]:
+    def branches(self) -> tuple[Side, ...]:
         """Every tip that somebody mines on, that of most work first.
 
         After a final split each of them is a coin: what its pending blocks claim is due.
@@ -240,11 +240,11 @@ class BlockTree:
     def _issued_sat(self, height: int) -> int:
         return int(supply_sat(height)) - int(supply_sat(self.start_height))
 
-    def _branch(self, row: int, parted: float) -> Branch:
+    def _branch(self, row: int, parted: float) -> Side:
         blocks, tip = path(self._tree.blocks, 0, row), self._tip(row)
         stands = self._tree.parties["tip"] == row
         mining = self._mining >> np.arange(stands.size) & 1 == 1
-        return Branch(
+        return Side(
             tip=tip,
             parties=np.flatnonzero(stands & mining),
             offences=int(np.bitwise_or.reduce(blocks["offences"], initial=0)),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from model.chain.blocks import Floats, _store, _work_needed, subsidy_sat
+from model.chain.blocks import Floats, _store, subsidy_sat, work_needed
 from model.chain.branch import Branch, SplitChain, add_to_branch
 from model.chain.chain import DayOfBlocks
 from model.units import (
@@ -262,7 +262,7 @@ def find_on_both(
     """
     times, coins = np.empty(_ROOM_FOR_BLOCKS), np.empty(_ROOM_FOR_BLOCKS)
     found = np.zeros(2, np.int64)
-    needed = np.array([_work_needed(keys[COMPLIANT], day, 0), _work_needed(keys[FREE], day, 0)])
+    needed = np.array([work_needed(keys[COMPLIANT], day, 0), work_needed(keys[FREE], day, 0)])
     worked = np.zeros((2, hashrate_ths_by_hour.shape[1]))
     now_s = day * SECONDS_PER_DAY
     for hour in range(HOURS_PER_DAY):
@@ -283,7 +283,7 @@ def find_on_both(
                 times = _store(times, found.sum(), now_s)
                 coins = _store(coins, found.sum(), coin)
                 found[coin] += 1
-                needed[coin] = _work_needed(keys[coin], day, found[coin])
+                needed[coin] = work_needed(keys[coin], day, found[coin])
         now_s = end_s
     blocks = found.sum()
     return pair, times[:blocks].copy(), coins[:blocks].copy(), worked / SECONDS_PER_DAY
