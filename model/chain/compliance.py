@@ -184,6 +184,7 @@ def comply(
 def shares_by_choice(choice: Codes, hashrate: Floats) -> Shares:
     """How the hashrate is split by the choices of those who control it."""
     held = np.bincount(choice, hashrate, minlength=len(Choice)) / hashrate.sum()
+    held = np.minimum(held, 1.0)  # two orders of summing may carry the whole past one
     return Shares(
         float(held[Choice.ENFORCE]), float(held[Choice.FILTER]), float(held[Choice.INCLUDE])
     )
