@@ -23,9 +23,7 @@ class Neutrality(Section):
     )
     volatility_day: float = number(0.03, 0, 1, "daily volatility in the law of impact")
     volume_btc_day: float = number(300_000.0, 1, 1e9, "daily volume in the law of impact")
-    impact_half_life_days: float = number(
-        30.0, 0.1, 3650, "half-life of the half of an impact that decays"
-    )
+    impact_half_life_days: float = number(30.0, 0.1, 3650, "half-life of what decays of an impact")
 
 
 class Censorship(Section):

@@ -56,15 +56,6 @@ SERIES: tuple[Series, ...] = (
     ),
     Series("inclusion_rate", "1", "forbidden transactions included, over unconstrained", 1.0),
     Series("free_coin_value_share", "1", "value of the free branch over both branches", 1.0),
-    Series("free_coin_hashrate_share", "1", "hashrate of the free branch over both", 1.0),
-    Series("compliant_price_usd", "USD/BTC", "price of the compliant coin of a split", math.nan),
-    Series("free_price_usd", "USD/BTC", "price of the free coin of a split", math.nan),
-    Series(
-        "forbidden_wait_hours",
-        "h",
-        "mean wait of the forbidden transactions that got in today, under a directive",
-        math.nan,
-    ),
     Series(
         "neutrality_discount",
         "1",
@@ -80,6 +71,15 @@ SERIES: tuple[Series, ...] = (
     Series("machine_output_mw", "MW/month", "machines built, as a monthly rate"),
     Series("site_capacity_gw", "GW", "energised capacity of mining sites"),
     Series("firms", "1", "firms that are alive"),
+    Series("free_coin_hashrate_share", "1", "hashrate of the free branch over both", 1.0),
+    Series("compliant_price_usd", "USD/BTC", "price of the compliant coin of a split", math.nan),
+    Series("free_price_usd", "USD/BTC", "price of the free coin of a split", math.nan),
+    Series(
+        "forbidden_wait_hours",
+        "h",
+        "mean wait of the forbidden transactions that got in today, under a directive",
+        math.nan,
+    ),
 )
 
 GROUPINGS: tuple[str, ...] = (

@@ -45,7 +45,6 @@ from model.parameters_politics import (
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 DATA = SCENARIOS / "data"
 LONGEST_DAYS = 36_525
-MOST_DIRECTIVES = 3  # each triples the parties to the tree of blocks
 ESSAY_J_TH = 34.3  # a fleet that needs 1 % of the world's electricity at 850 EH/s
 SHORTEST_INTERVAL_S = 10.0
 LONGEST_INTERVAL_S = 86_400.0
@@ -586,16 +585,7 @@ def _check_directives(case: Scenario) -> None:
     forks = [position for position, event in enumerate(case.events) if event.kind == "fork"]
     if len(forks) > 1:
         raise ScenarioError(f"events.{forks[1]}", "a second fork", "one fork a run")
-    pools = column("pools.csv", "pool")
-    sided = [at for at, event in enumerate(case.events) if event.kind in ("directive", "filter")]
-    if len(sided) > MOST_DIRECTIVES:
-        found = f"{len(sided)} directives and filters"
-        raise ScenarioError(f"events.{sided[MOST_DIRECTIVES]}", found, f"at most {MOST_DIRECTIVES}")
     for position, event in enumerate(case.events):
-        if event.kind == "filter" and event.pool not in pools:
-            nearest = _nearest(event.pool, pools)
-            key, allowed = f"events.{position}.pool", "a pool of scenarios/data/pools.csv"
-            raise ScenarioError(key, _shown(event.pool), allowed, nearest)
         if event.kind == "directive":
             _check_nation(f"events.{position}.place", event.place, known)
         if event.kind == "filter":

@@ -217,7 +217,7 @@ class World(mesa.Model):
         month = self.calendar.month_index(self.day)
         self.fees_btc = self.fees.next(month, self.chain.mean_interval_s)
         splitting.fork_if_due(self)
-        pricing.set_prices(self)
+        splitting.set_prices(self)
         self.hashprice = splitting.revenue_usd_ths_day(self)
 
     def obey_law(self) -> None:
