@@ -126,11 +126,13 @@ def _draw_row(
 
 def _days(series: pl.DataFrame, span: Span, smooth: bool) -> pl.DataFrame:
     """The days of a span, each a mean over the days around it if asked for."""
-    # A free coin's part is one by default where there is none.
+    # A free coin's part is one by default where there is none; means reach over its last days.
     two = pl.col("free_price_usd") > 0.0
-    series = series.with_columns(pl.when(two).then(pl.col(name)).alias(name) for name in OF_TWO)
+    masked = [pl.when(two).then(pl.col(name)).alias(name) for name in OF_TWO]
+    series = series.with_columns(masked)
     if smooth:
         series = series.with_columns(pages.smoothed(pl.col(name)) for name in SMOOTHED)
+        series = series.with_columns(masked)
     return series.filter(pl.col("date").is_between(*span))
 
 

@@ -321,7 +321,9 @@ def span_words(first: datetime.date, last: datetime.date) -> str:
     """Two dates as the marks have them; one if they are the same."""
     if first == last:
         return day_words(first)
-    begins = f"{first.day} {first:%b}" if first.year == last.year else day_words(first)
+    begins = day_words(first)
+    if first.year == last.year:
+        begins = str(first.day) if first.month == last.month else f"{first.day} {first:%b}"
     return f"{begins}\N{EN DASH}{day_words(last)}"
 
 
