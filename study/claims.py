@@ -32,7 +32,9 @@ def measured(ids: Iterable[str], workers: int = 1) -> dict[str, Finding]:
     chosen = [CLAIMS[name] for name in ids]
     wanted = [name for claim in chosen for name in claim.runs]
     results = experiments.results(wanted, workers) if wanted else {}
-    return {claim.id: claim.measure(results) for claim in chosen}
+    return {
+        claim.id: claim.measure({name: results[name] for name in claim.runs}) for claim in chosen
+    }
 
 
 def as_table(findings: Mapping[str, Finding]) -> Table:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from model.markets import finance, sunshine
 from model.units import (
@@ -27,10 +29,9 @@ NODES = (10_000.0, 20_000.0, 100_000.0)  # reachable nodes of Bitcoin: an assump
 
 
 def paired(first: Sequence[Course], second: Sequence[Course], name: str, year: float) -> Interval:
-    """Difference of a series, some years on, between runs that share their seeds."""
-    return interval(
-        [one.at(name, year) - two.at(name, year) for one, two in zip(first, second, strict=True)]
-    )
+    """Difference of a series between runs that share their seeds, over the year up to some year."""
+    pairs = zip(first, second, strict=True)
+    return interval([one.over_year(name, year) - two.over_year(name, year) for one, two in pairs])
 
 
 def mean_at(courses: Sequence[Course], name: str, year: float) -> float:
@@ -68,15 +69,20 @@ def capital_for_the_large(results: Results) -> Finding:
     holds, fails = by_sign(public)
     return Finding(
         verdict(holds and largest.low > 0.0, fails),
-        "listed firms' share after five years with capital markets less without: "
-        f"{public.words()} (from {mean_at(deep, 'public', 0):.2f} to "
-        f"{mean_at(deep, 'public', 5):.2f}); growth of the five largest firms of the first day, "
-        f"likewise: {largest.words('+.2f')}; equity a quarter over market value: home "
-        f"{room[0]:.2f}, private {room[1]:.2f}, listed {room[2]:.2f}; bonds at {rates[0]:.1%} in "
-        f"the USA and {rates[1]:.1%} in Russia, bank loans {rates[2]:.0%}",
-        "on the depth of capital markets (an assumption by nation; who may issue is by "
-        "construction): at depth 0 the listed firms' gain is gone; whether the very largest gain "
-        "is told by their own interval",
+        f"listed firms' share of the hashrate, from {mean_at(deep, 'public', 0):.2f}, after five "
+        f"years {mean_at(deep, 'public', 5):.2f} with capital markets and "
+        f"{mean_at(none, 'public', 5):.2f} without, difference {public.words()}; what the five "
+        f"largest firms of the first day gain, likewise {largest.words()}; equity a quarter over "
+        f"market value: home {room[0]:.2f}, private {room[1]:.2f}, listed {room[2]:.2f}; bonds at "
+        f"{rates[0]:.1%} in the USA and {rates[1]:.1%} in Russia, bank loans {rates[2]:.0%}",
+        "on being listed, not on size: who may issue, and the depth of markets, which is 1 in "
+        "the USA, are by construction; at depth 0 the gain of listed firms is gone"
+        + _noise(public, "that they gain")
+        + (
+            ""
+            if largest.low > 0.0
+            else "; the five largest firms, listed or not, gain nothing by it"
+        ),
     )
 
 
@@ -162,6 +168,7 @@ def behind_the_meter(results: Results) -> Finding:
         return float(power[~cells.on_grid[rows]].sum() / power.sum())
 
     half = flip(lambda scale: limit_share(scale) - 0.5, 0.0, 2.0)
+    bound = f"from charges x{half:.2f} on" if np.isfinite(half) else "even without any charge"
     shares = ", ".join(f"{limit_share(scale):.2f}" for scale in (0.0, 1.0, 2.0))
     more, less = by_sign(rise)
     return Finding(
@@ -169,11 +176,11 @@ def behind_the_meter(results: Results) -> Finding:
         f"in ten years from {mean_at(usual, 'behind_meter', 0):.2f} to "
         f"{mean_at(usual, 'behind_meter', 10):.2f} ({rise.words()}); wires twice as dear: "
         f"{wires.words()}; static limit at wires x0, x1, x2: {shares}",
-        "on dear wires only in part: it rises at today's charges, for where cheap power is found"
-        + (f"; in the static limit it stays above one half down to charges x{half:.2f}" if half == half
-           else "; in the static limit it is above one half even without any charge for wires")
+        "on dear wires only in part: it rises at today's charges, for where cheap power is "
+        "found; in "
+        f"the static limit it is above one half {bound}"
         + _noise(wires, "that dearer wires add to it"),
-    )  # fmt: skip
+    )
 
 
 def computation_outbids(results: Results) -> Finding:
@@ -223,12 +230,12 @@ def either_way(results: Results) -> Finding:
     ]
     return Finding(
         verdict(len(passes) == len(PATHS), not rises and not passes),
-        f"hashrate at sites below 10 MW after 10 and 20 years, from {first:.2f}: {table}; static limit "
-        f"at 20, 83, 500 thousand USD: {', '.join(f'{share:.2f}' for share in limit)}",
-        f"on time, price and frictions: it rises on {len(rises)} of {len(PATHS)} paths and passes one "
-        f"half within 20 years on {len(passes)} ({', '.join(passes) or 'none'}); in the frictionless "
-        f"limit it is above one half until scale advantages are {flips[0]:.1f} times as large "
-        f"({flips[1]:.1f} times at 500,000 USD)",
+        f"hashrate at sites below 10 MW after 10 and 20 years, from {first:.2f}: {table}; static "
+        f"limit at 20, 83, 500 thousand USD: {', '.join(f'{share:.2f}' for share in limit)}",
+        f"on time, price and frictions: it rises on {len(rises)} of {len(PATHS)} paths and passes "
+        f"one half within 20 years on {len(passes)} ({', '.join(passes) or 'none'}); in the "
+        f"frictionless limit it is above one half until scale advantages are {flips[0]:.1f} times "
+        f"as large ({flips[1]:.1f} times at 500,000 USD)",
     )
 
 
@@ -258,11 +265,12 @@ def short_margins(results: Results) -> Finding:
     ]
     return Finding(
         verdict(max(grown) <= SHORT_MONTHS, min(grown) > LONG_MONTHS),
-        f"a doubled price loses half of its gain in hashprice in {words[0]} months (median, seeds), with "
-        f"the maker's capacity frozen in {words[1]}",
-        f"on calling {np.median(grown):.0f} months short, on fabs that may grow, and on the halving of "
-        "2028, 36 months in, which ends the better times of many a machine; with free entry, one "
-        "technology and no halving the closed form has 18 to 30 months to a half (the test)",
+        f"a doubled price loses half of its gain in hashprice in {words[0]} months (median, "
+        f"seeds), with the maker's capacity frozen in {words[1]}",
+        f"on calling {np.median(grown):.0f} months short, on fabs that may grow, and on the "
+        "halving of 2028, 36 months in, which ends the better times of many a machine; with free "
+        "entry, one technology and no halving the closed form has 18 to 30 months to a half (the "
+        "test)",
     )
 
 
@@ -324,6 +332,7 @@ def follows_the_sun(results: Results) -> Finding:
         interval([course.at("sunny", 10) for course in results[name]])
         for name in ("steady rise", "more sun")
     )
+    most = [course.at("sunny", 10) for runs in results.values() for course in runs]
     cells = world_of_cells()
     rows, power = mining_cells(cells)
     sun = of_kind("btm_solar_wind", "home_solar")
@@ -340,7 +349,7 @@ def follows_the_sun(results: Results) -> Finding:
         "on written-off machines or much curtailed sun: clipping alone never carries a new "
         f"machine, 15 % curtailed does up to {enough:.0%} of the plant (spread evenly over the "
         "day, as the model has it); a substantial part is a tenth here, and no run has more than "
-        f"{max(course.at('sunny', 10) for name in ('steady rise', 'more sun') for course in results[name]):.1%}",
+        f"{max(most):.1%}",
     )
 
 
@@ -380,10 +389,10 @@ def brownfield(results: Results) -> Finding:
 
 
 FEATURES = (
-    "power_usd_mwh", "efficiency_j_th", "machines_mw", "debt_usd_mw", "money_usd_mw",
-    "rule_of_law", "capital_depth",
+    "power_usd_mwh", "efficiency_j_th", "machines_mw", "debt_usd_mw", "rule_of_law",
+    "capital_depth",
 )  # fmt: skip
-LOGGED = ("power_usd_mwh", "efficiency_j_th", "machines_mw", "money_usd_mw")
+LOGGED = ("power_usd_mwh", "efficiency_j_th", "machines_mw")
 
 
 def electricity_decides(results: Results) -> Finding:
@@ -401,7 +410,8 @@ def electricity_decides(results: Results) -> Finding:
         ),
         f"{words}; shares are of the deviance that all explain",
         "on the years, and on what else is counted: old machines stand on cheap power and firms "
-        "on cheap power are large, so that power, size and machines tell much the same; it needs "
+        "on cheap power are large, so that power, size and machines tell much the same; cash, "
+        "four months of cost for all at first, cannot tell firms apart; to support it needs "
         "power to explain over half alone and to be missed most when dropped",
     )
 
@@ -413,8 +423,8 @@ def told(deviance: Deviance) -> str:
         for parts in (deviance.alone, deviance.dropped)
     )
     return (
-        f"{deviance.firms} firms, {deviance.lost:.0%} lost, {deviance.explained:.0%} of the deviance "
-        f"explained; alone {alone}; missed if dropped {dropped}"
+        f"{deviance.firms} firms, {deviance.lost:.0%} lost, {deviance.explained:.0%} of the "
+        f"deviance explained; alone {alone}; missed if dropped {dropped}"
     )
 
 
@@ -485,23 +495,21 @@ def _columns(features: dict[str, FloatArray], names: tuple[str, ...]) -> FloatAr
 
 
 def logistic_deviance(columns: FloatArray, outcome: FloatArray, ridge: float = 1e-3) -> float:
-    """Twice the negative log-likelihood of a logistic regression with a constant, fitted by Newton.
+    """Least deviance of a logistic regression with a constant, twice its negative log-likelihood.
 
     The ridge keeps coefficients finite where a feature separates the outcomes.
     """
     design = np.column_stack([np.ones(outcome.size), *columns.reshape(outcome.size, -1).T])
-    weights = np.zeros(design.shape[1])
-    penalty = ridge * np.eye(weights.size)
-    for _ in range(50):
-        chance = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30.0, 30.0)))
-        slope = design.T @ (outcome - chance) - penalty @ weights
-        curve = (design.T * (chance * (1.0 - chance))) @ design + penalty
-        step = np.linalg.solve(curve, slope)
-        weights += step
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    score = np.clip(design @ weights, -30.0, 30.0)
-    return float(2.0 * np.sum(np.log1p(np.exp(-score)) + (1.0 - outcome) * score))
+
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        score = design @ weights
+        deviance = np.logaddexp(0.0, score).sum() - outcome @ score
+        slope = design.T @ (expit(score) - outcome)
+        return float(deviance + 0.5 * ridge * weights @ weights), slope + ridge * weights
+
+    best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="BFGS").x
+    score = design @ best
+    return float(2.0 * (np.logaddexp(0.0, score).sum() - outcome @ score))
 
 
 def as_plentiful_as_nodes(results: Results) -> Finding:
@@ -518,14 +526,16 @@ def as_plentiful_as_nodes(results: Results) -> Finding:
     low, nodes, high = NODES
     return Finding(
         verdict(min(last) > high, max(last) < low and limit_heads < low),
-        f"miners that run, households one by one, at first and after 5 and 10 years: "
-        f"{', '.join(f'{head:,.0f}' for head in heads)} (last {min(last):,.0f} to {max(last):,.0f} over "
-        f"{len(last)} seeds); effective number by hashrate {', '.join(f'{w:.0f}' for w in weight)}; "
-        f"against {nodes:,.0f} nodes (assumed, {low:,.0f} to {high:,.0f}); static limit with a firm a "
-        f"site: {limit_heads:,.0f} by head, {limit_weight:,.0f} by weight",
-        f"on counting heads, and on frictions: by head there are as many as nodes while households hold "
-        f"{0.02 * nodes / heads[0]:.1%} of the hashrate (2 % at first, of 10 kW each, by construction), "
-        f"and in the frictionless limit; by weight there are fewer than {max(weight) + 0.5:.0f} in runs",
+        "miners that run, households one by one, at first and after 5 and 10 years: "
+        f"{', '.join(f'{head:,.0f}' for head in heads)} (last {min(last):,.0f} to "
+        f"{max(last):,.0f} over {len(last)} seeds); effective number by hashrate "
+        f"{', '.join(f'{w:.0f}' for w in weight)}; against {nodes:,.0f} nodes (assumed, "
+        f"{low:,.0f} to {high:,.0f}); static limit with a firm a site: {limit_heads:,.0f} by "
+        f"head, {limit_weight:,.0f} by weight",
+        "on counting heads, and on frictions: by head there are as many as nodes while "
+        f"households hold {0.02 * nodes / heads[0]:.1%} of the hashrate (2 % at first, of 10 kW "
+        "each, by construction), and in the frictionless limit; by weight there are fewer than "
+        f"{max(weight) + 0.5:.0f} in runs",
     )
 
 

@@ -18,7 +18,7 @@ from study.claim import FloatArray
 if TYPE_CHECKING:
     from model.world import World
 
-SEEDS, SEEDS_OF_LONG_RUNS = 6, 4
+SEEDS, SEEDS_OF_LONG_RUNS = 5, 4
 SIZE = ("start.miners=200", "start.sites=500")
 SUPERCHEAP_USD_MWH = 30.0
 SUNNY = ("btm_solar_wind", "home_solar")
@@ -71,6 +71,11 @@ class Course:
     def at(self, name: str, year: float) -> float:
         """A series some years after the start."""
         return float(self.monthly[name][round(12 * year)])
+
+    def over_year(self, name: str, year: float) -> float:
+        """Mean of a series over the year that ends some years after the start."""
+        last = round(12 * year)
+        return float(self.monthly[name][max(last - 11, 0) : last + 1].mean())
 
 
 # What is done to worlds
@@ -242,15 +247,13 @@ def first_firms(world: World) -> dict[str, FloatArray]:
         return np.asarray(summed, dtype=np.float64)
 
     held = np.maximum(total(watts), 1e-9)
-    money = miners["cash"] + miners["treasury_sat"] * world.price_usd / 1e8
     return {
         "form": miners["form"].astype(np.float64),
         "multiplicity": miners["multiplicity"].astype(np.float64),
-        "machines_mw": held / 1e6,
+        "machines_mw": held / 1e6 / miners["multiplicity"],
         "power_usd_mwh": total(watts * price) / held,
         "efficiency_j_th": held / np.maximum(total(hashrate), 1e-9),
         "debt_usd_mw": miners["debt"] / (held / 1e6),
-        "money_usd_mw": money / (held / 1e6),
         "rule_of_law": world.rule_of_law[miners["nation"]].astype(np.float64),
         "capital_depth": world.depth[miners["nation"]].astype(np.float64),
     }

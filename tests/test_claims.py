@@ -54,10 +54,10 @@ def test_the_document_has_every_claim_once_as_registered():
     rows = documented()
     assert list(rows) == list(CLAIMS)
     assert len(re.findall(r"^\| C\d+ \|", DOCUMENT, re.M)) == len(CLAIMS)
-    for name, (phrase, mechanism, verdict, condition, measured, test, command) in rows.items():
+    for name, (phrase, mechanism, told, condition, measured, test, command) in rows.items():
         claim = CLAIMS[name]
         assert (phrase, mechanism) == (claim.phrase, claim.mechanism)
-        assert verdict in ("**supports**", "**contradicts**", "**conditional**")
+        assert told in ("**supports**", "**contradicts**", "**conditional**")
         assert condition
         assert re.search(r"\d", measured)
         assert (test, command) == (f"`{claim.test}`", f"`{claim.command}`")
