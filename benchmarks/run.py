@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import columns, kernels, scenario, startup, twin
+from benchmarks import columns, directive, kernels, race, scenario, startup, twin
 
 RESULTS = Path(__file__).with_name("results.json")
 README = Path(__file__).with_name("README.md")
@@ -62,6 +62,10 @@ def run(quick: bool, console: Console) -> dict[str, Any]:
     console.print(scenario.table(found["scenario"]))
     found["twin"] = twin.benchmark(twin.QUICK_FLEETS if quick else twin.FLEETS)
     console.print(twin.table(found["twin"]))
+    found["race"] = race.benchmark()
+    console.print(race.table(found["race"]))
+    found["directive"] = directive.benchmark(directive.QUICK_DAYS if quick else None)
+    console.print(directive.table(found["directive"]))
     found["kernels"] = kernels.benchmark(kernels.QUICK_SIZES if quick else kernels.SIZES)
     console.print(kernels.table(found["kernels"]))
     console.print(columns.table(QUICK_COLUMNS if quick else columns.SIZES))
@@ -73,11 +77,17 @@ def run(quick: bool, console: Console) -> dict[str, Any]:
 def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
     """What was aimed at and what came out."""
     one_thread, ten_years = found["twin"]["kernels"][0], found["scenario"]
+    race_of, under = found["race"]["blocks_per_s"], found["directive"]["ratio"]
     return [
         goal("a day, times faster than Mesa", one_thread["day_ratio"], twin.GOAL, "at least"),
         goal("a search, times faster than Mesa", one_thread["month_ratio"], twin.GOAL, "at least"),
         goal(f"{ten_years['days']:,} days, s", ten_years["run_s"], scenario.GOAL_S, "at most"),
         goal("peak memory, MB", ten_years["peak_mb"], scenario.GOAL_MB, "at most"),
+        goal("blocks a second in a race", race_of["walk"], race.GOAL_PER_S, "at least"),
+        goal(
+            "a race, times faster than Python", found["race"]["ratio"], race.GOAL_RATIO, "at least"
+        ),
+        goal("a directive, times the run without", under, directive.GOAL_RATIO, "at most"),
         goal("cached start, s", found["startup"]["cached"]["total_s"], startup.GOAL_S, "at most"),
     ]
 
