@@ -23,7 +23,7 @@ from model.metrics import wilson_interval
 from model.scenario import Scenario, load, with_days
 from model.world import World
 from study import history
-from study.figures import CALIBRATION_COLOUR, MODEL_COLOUR, OBSERVED_COLOUR, STYLE
+from study.page import CALIBRATION_COLOUR, MODEL_COLOUR, OBSERVED_COLOUR, STYLE
 
 SHARES = (0.30, 0.45, 0.48, 0.49, 0.50, 0.505, 0.51, 0.53, 0.60)
 FEW_SHARES = (0.45, 0.50, 0.53)
