@@ -13,7 +13,7 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from study import claims_costs, claims_runs, experiments
+from study import claims_costs, claims_firms, claims_sites, experiments
 from study.claim import Claim, Finding
 
 COLOURS = {"supports": "green", "contradicts": "red", "conditional": "yellow"}
@@ -22,7 +22,10 @@ COLOURS = {"supports": "green", "contradicts": "red", "conditional": "yellow"}
 CLAIMS: Mapping[str, Claim] = MappingProxyType(
     {
         claim.id: claim
-        for claim in sorted((*claims_costs.CLAIMS, *claims_runs.CLAIMS), key=lambda claim: claim.id)
+        for claim in sorted(
+            (*claims_costs.CLAIMS, *claims_firms.CLAIMS, *claims_sites.CLAIMS),
+            key=lambda claim: claim.id,
+        )
     }
 )
 

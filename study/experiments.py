@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from model.events import Ban
 from model.scenario import Scenario, load, with_days
 from study import history
-from study.claim import FloatArray
+from study.claim import FloatArray, Interval, interval
 
 if TYPE_CHECKING:
     from model.world import World
@@ -289,3 +289,28 @@ def observe(world: World, firms: int) -> dict[str, Any]:
         "alive": miners["status"][:firms] < 3,
         "work": miners["work"][:firms].copy(),
     }
+
+
+# Comparing them
+
+
+def paired(first: Sequence[Course], second: Sequence[Course], name: str, year: float) -> Interval:
+    """Difference of a series between runs that share their seeds, over the year up to some year."""
+    pairs = zip(first, second, strict=True)
+    return interval([one.over_year(name, year) - two.over_year(name, year) for one, two in pairs])
+
+
+def mean_at(courses: Sequence[Course], name: str, year: float) -> float:
+    """Mean over seeds of a series some years on."""
+    return float(np.mean([course.at(name, year) for course in courses]))
+
+
+def by_sign(difference: Interval) -> tuple[bool, bool]:
+    """Whether an interval lies above zero, and whether below."""
+    return difference.low > 0.0, difference.high < 0.0
+
+
+def noise(found: Interval, what: str) -> str:
+    """A caveat where an interval does not tell the sign."""
+    told = found.low > 0.0 or found.high < 0.0
+    return "" if told else f"; {what} is within the noise of {found.size} seeds"

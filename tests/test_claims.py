@@ -15,7 +15,7 @@ from rich.console import Console
 
 from model import metrics
 from model.world import World
-from study import claims, claims_costs, claims_runs, experiments
+from study import claims, claims_costs, claims_sites, experiments, survival
 from study.claim import interval, verdict
 from study.claims import CLAIMS
 from study.experiments import EXPERIMENTS, Experiment
@@ -146,10 +146,10 @@ def test_one_percent_of_the_worlds_electricity_takes_a_worse_fleet():
 
 
 def test_a_miner_with_a_small_part_of_a_sunny_plant_runs_more_hours():
-    parts = [claims_runs.sunny_hours(0.15, part) for part in (0.01, 0.1, 0.3)]
+    parts = [claims_sites.sunny_hours(0.15, part) for part in (0.01, 0.1, 0.3)]
     assert parts[0] > parts[1] > parts[2] > 0.0
     assert parts[0] < 0.5
-    assert claims_runs.sunny_hours(0.0) < claims_runs.sunny_hours(0.03) < parts[1]
+    assert claims_sites.sunny_hours(0.0) < claims_sites.sunny_hours(0.03) < parts[1]
 
 
 def features(firms: int, seed: int) -> dict[str, np.ndarray]:
@@ -161,7 +161,7 @@ def test_a_regression_finds_what_decides_survival():
     given_features = features(4000, 1)
     chance = 1.0 / (1.0 + np.exp(2.0 * given_features["power_usd_mwh"]))
     survived = (np.random.default_rng(2).random(4000) < chance).astype(float)
-    found = claims_runs.Deviance(given_features, survived)
+    found = survival.Deviance(given_features, survived)
     assert found.alone["power_usd_mwh"] > 0.97
     assert found.dropped["power_usd_mwh"] > 0.97
     assert found.alone["machines_mw"] < 0.03
@@ -176,12 +176,12 @@ def test_a_regression_finds_what_decides_survival():
 
 def test_a_regression_on_noise_explains_next_to_nothing():
     survived = (np.random.default_rng(3).random(4000) < 0.7).astype(float)
-    assert claims_runs.Deviance(features(4000, 4), survived).explained < 0.005
+    assert survival.Deviance(features(4000, 4), survived).explained < 0.005
 
 
 def test_a_regression_without_features_has_the_deviance_of_the_mean():
     outcome = np.array([1.0, 1.0, 1.0, 0.0])
-    found = claims_runs.logistic_deviance(np.empty((4, 0)), outcome, ridge=0.0)
+    found = survival.logistic_deviance(np.empty((4, 0)), outcome, ridge=0.0)
     assert found == pytest.approx(-2.0 * (3 * np.log(0.75) + np.log(0.25)))
 
 
