@@ -213,11 +213,12 @@ def _finish(jobs: Sequence[Job], workers: int) -> tuple[list[Path], dict[int, st
 
 
 def _draw(folder: Path) -> None:
-    """Draw the scenario's figure, where there is somebody to draw it."""
+    """Draw the scenario's figures, where there is somebody to draw it."""
     if importlib.util.find_spec("study.figures") is not None:
-        from study import figures
+        from study import chain_figure, figures
 
         figures.draw(folder)
+        chain_figure.draw(folder)
 
 
 def _toml(case: Scenario) -> Iterator[str]:

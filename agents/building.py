@@ -9,6 +9,7 @@ import numpy as np
 from agents import leasing
 from agents.site import MINERS, Site
 from model.markets import costs, electricity
+from model.statecraft.brownfield import INFRASTRUCTURE_USD_MW, LEAD_MONTHS, take_brownfield
 from model.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ ROW_GROWTH = 1.3  # rows of new sites are coarser once the world is so much larg
 HOME_MW = 0.05  # below it a home
 INFRA_OF_TYPES_USD_MW = 350e3  # what the table of site types reckons with
 GENERATION_OF_ESSAY = 0.4  # share of generation in a delivered price, where it is "a minority"
+FIELD_MW = 50.0  # a plant on a whole field of gas; no single well is so large
 LARGEST_OF_PLACE = 0.5  # no new site is larger than this share of what a place has
 
 
@@ -38,9 +40,13 @@ def built_mw(world: World) -> np.ndarray:
 
 
 def exhaust_wells(world: World) -> None:
-    """Monthly: flare wells yield less and less gas; their machines look for other seats."""
+    """Monthly: flare wells yield less and less gas; their machines look for other seats.
+
+    Sites larger than any well live on whole fields, where new wells make up for old ones.
+    """
     sites = world.sites
     wells = sites.alive & (sites["kind"] == world.types.row("flare"))
+    wells &= sites["size_mw"] < FIELD_MW
     sites["capacity_mw"][wells] *= (1.0 - WELL_DECLINE_YR) ** (1.0 / MONTHS_PER_YEAR)
 
 
@@ -107,8 +113,9 @@ def start_bargains(world: World, cells: np.ndarray, draw: np.random.Generator) -
     allowed &= ~grid | (world.nations["large_room"][nation] >= sizes)
     cells, sizes = cells[allowed], sizes[allowed]
     spend_large(world, cells, sizes, sizes)
-    ready = world.day + lead_days(world, cells, sizes)
-    rows = add_sites(world, cells, sizes, sizes, ready, draw)
+    idle = take_idle_connections(world, cells, sizes)
+    ready = world.day + lead_days(world, cells, sizes, idle)
+    rows = add_sites(world, cells, sizes, sizes, ready, draw, idle)
     discount = world.cells.gen_sd[world.sites["cell"][rows]]
     for season in ("generation_wet", "generation_dry"):
         world.sites[season][rows] = np.maximum(world.sites[season][rows] - discount, 1.0)
@@ -160,7 +167,8 @@ def cell_prices(world: World) -> np.ndarray:
     cells, places = world.cells, world.places
     season = 0.5 * (cells.gen_usd_mwh + cells.dry_gen_usd_mwh)
     transmission = transmission_charges(world) * world.case.energy.transmission_scale
-    delivered = season + transmission + (places["power_charge"] + places["offset"])[cells.place]
+    charge = places["power_charge"] - world.nations["defence_usd_mwh"][places["nation"]]
+    delivered = season + transmission + (charge + places["offset"])[cells.place]
     duty = 0.5 * (cells.duty + cells.dry_duty)
     return delivered + CAPITAL_USD_MW_YR / (HOURS_PER_YEAR * np.maximum(duty, 0.01))
 
@@ -177,14 +185,38 @@ def within_limits(world: World, amount: np.ndarray, existing: np.ndarray) -> np.
     return np.minimum(amount * scale[cells.place], left)
 
 
-def lead_days(world: World, cells: np.ndarray, size_mw: np.ndarray) -> np.ndarray:
-    """Days from the start of sites to their first power."""
+def take_idle_connections(world: World, cells: np.ndarray, capacity: np.ndarray) -> np.ndarray:
+    """Let new industrial sites have the idle connections of their nation; returns the share had.
+
+    Those who build in one month share what there is in proportion to what they build.
+    """
+    share = np.zeros(cells.size)
+    nations, place = world.nations, world.cells.place[cells]
+    fits = world.cells.type[cells] == world.types.row("grid_industrial")
+    if not (world.case.nations.brownfield and fits.any()):
+        return share
+    before = nations["brownfield_mw"].copy()
+    taken = take_brownfield(before, world.places["nation"][place[fits]], capacity[fits])
+    nations["brownfield_mw"] = taken.left_mw
+    share[fits] = taken.offered_mw / capacity[fits]
+    for row in np.flatnonzero((before > 0.0) & (taken.left_mw == 0.0)):
+        what = "all idle connections of old industry are taken"
+        world.tell("brownfield", world.nation_names[row], what)
+    return share
+
+
+def lead_days(
+    world: World, cells: np.ndarray, size_mw: np.ndarray, idle_share: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Days from the start of sites to their first power, the mean of new and idle connections."""
+    scale = world.case.energy.lead_time_scale
     months = electricity.lead_time_months(
         world.cells.lead_months[cells],
         size_mw,
         world.types.on_grid[world.cells.type[cells]],
-        scale=world.case.energy.lead_time_scale,
+        scale=scale,
     )
+    months -= idle_share * np.maximum(months - LEAD_MONTHS * scale, 0.0)
     return np.maximum(np.round(months * 30.44), 1.0).astype(np.int64)
 
 
@@ -204,10 +236,12 @@ def start_sites(
     begun = draw.random(amount.size) < amount / np.maximum(capacity, 1e-12)
     cells = np.flatnonzero(begun & (amount > 0.0))
     spend_large(world, cells, sizes[cells], capacity[cells])
-    ready = world.day + lead_days(world, cells, sizes[cells])
     if energised_on is not None:
         ready = np.full(cells.size, energised_on)
-    return add_sites(world, cells, capacity[cells], sizes[cells], ready, draw)
+        return add_sites(world, cells, capacity[cells], sizes[cells], ready, draw)
+    idle = take_idle_connections(world, cells, capacity[cells])
+    ready = world.day + lead_days(world, cells, sizes[cells], idle)
+    return add_sites(world, cells, capacity[cells], sizes[cells], ready, draw, idle)
 
 
 def large_potential_of_cells(world: World) -> np.ndarray:
@@ -264,13 +298,16 @@ def add_sites(
     size: np.ndarray,
     energised_on: np.ndarray,
     draw: np.random.Generator,
+    idle_share: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Add sites of given cells, capacity and size; returns their rows.
 
     Power prices are drawn. A site larger than `world.block_mw` takes several rows, its halls,
-    which share everything.
+    which share everything. `idle_share` of its connections are those of old industry, and cheap.
     """
     columns = draw_sites(world, cells, size, energised_on, draw)
+    old = INFRASTRUCTURE_USD_MW * (world.case.firms.infra_usd_mw / INFRA_OF_TYPES_USD_MW)
+    columns["infra"] -= idle_share * np.maximum(columns["infra"] - old, 0.0)
     halls = np.maximum(np.ceil(capacity / world.block_mw - 0.5), 1).astype(np.int64)
     spread = {name: np.repeat(values, halls) for name, values in columns.items()}
     return world.sites.add(

@@ -55,6 +55,11 @@ class LiveDirective:
     news: bool = True
     shares: Shares = field(default_factory=lambda: Shares(0.0, 0.0, 1.0))
 
+    @property
+    def is_law(self) -> bool:
+        """Whether a nation demands it; a pool may filter unasked."""
+        return self.event.kind == "directive"
+
 
 def begin(world: World, event: DirectiveEvent | PoolFilter) -> LiveDirective:
     """Put a directive, or a pool's own filter, into force."""
@@ -109,15 +114,20 @@ def reached_pools(world: World, live: LiveDirective) -> np.ndarray:
     return np.asarray((told & reads_templates) | live.willing)
 
 
+def codes(world: World, directives: list[LiveDirective]) -> np.ndarray:
+    """Which directives reach each fleet: a bit a directive."""
+    code = np.zeros(world.fleets.size, dtype=np.int64)
+    for bit, live in enumerate(directives):
+        code |= reached_fleets(world, live).astype(np.int64) << bit
+    return code
+
+
 def divide_work(world: World, directives: list[LiveDirective]) -> np.ndarray:
     """Work of each miner by which directives reach it, TH/s, [miner, bits of the directives]."""
     fleets = world.fleets
     running = world.effective * fleets["load"]
-    code = np.zeros(fleets.size, dtype=np.int64)
-    for bit, live in enumerate(directives):
-        code |= reached_fleets(world, live).astype(np.int64) << bit
     parts = 1 << len(directives)
-    rows = np.maximum(fleets["miner"], 0) * parts + code
+    rows = np.maximum(fleets["miner"], 0) * parts + codes(world, directives)
     work = np.bincount(rows, weights=running, minlength=world.miners.size * parts)
     return work.reshape(world.miners.size, parts)
 
@@ -177,6 +187,18 @@ def stances(world: World, bit: int, live: LiveDirective, parts: int) -> np.ndarr
     return np.where(reached[None, :], live.bound[:, None], free[:, None])
 
 
+def complying_shares(world: World, bit: int) -> np.ndarray:
+    """Share of each nation's hashrate, by site, that does as a directive asks; NaN without any."""
+    fleets, directives = world.fleets, world.politics.live
+    stance = stances(world, bit, directives[bit], 1 << len(directives))
+    own = stance[np.maximum(fleets["miner"], 0), codes(world, directives)]
+    running = np.where(fleets["site"] >= 0, world.effective * fleets["load"], 0.0)
+    nation, size = world.sites["nation"][fleets["site"]], world.nations.size
+    work = np.bincount(nation, weights=running, minlength=size)
+    told = np.bincount(nation, weights=running * (own != Choice.INCLUDE), minlength=size)
+    return np.where(work > 0.0, told / np.maximum(work, 1e-300), np.nan)
+
+
 def parties(world: World, directives: list[LiveDirective], work: np.ndarray) -> np.ndarray:
     """Work of each miner by party, TH/s; a party's number holds a stance a directive, base 3."""
     number = np.zeros(work.shape, dtype=np.int64)
@@ -197,9 +219,10 @@ def take_sides(world: World, directives: list[LiveDirective], retargeted: bool) 
         spread(world, live)
     work = divide_work(world, directives)
     for bit, live in enumerate(directives):
-        if live.news:
+        # Where only a pool filters nobody is asked to take sides.
+        if live.is_law and live.news:
             announce(world, bit, live, work)
-        if live.news or retargeted:
+        if live.is_law and (live.news or retargeted):
             decide(world, bit, live, work)
         live.news = False
     return parties(world, directives, work)
@@ -220,8 +243,14 @@ def announce(world: World, bit: int, live: LiveDirective, work: np.ndarray) -> N
 
 
 def leave_pools(world: World, directives: list[LiveDirective]) -> None:
-    """Overnight: members who would include leave pools whose templates comply."""
+    """Overnight: members who would include leave pools whose templates comply with a law.
+
+    They stay with a pool that filters of its own accord: it costs them next to nothing.
+    """
     miners, pools = world.miners, world.pools
+    directives = [live for live in directives if live.is_law]
+    if not directives:
+        return
     complying = np.any([reached_pools(world, live) for live in directives], axis=0)
     # Whose machines the law reaches anyway has nothing to gain by another pool.
     loose = divide_work(world, directives)[:, 0] > 0.0

@@ -28,6 +28,7 @@ class Nation(RowAgent):
     stranded_mw = Column("MW", doc="power that it could mine with and cannot sell")
     brownfield_mw = Column("MW", doc="idle connections of old industry that miners may take")
     defence_usd_mwh = Column("USD/MWh", doc="what it pays for mining at home, against dominance")
+    undefended_share = Column("1", doc="share of the hashrate it had when it last paid nothing")
 
     @columnar
     def grow_backlog(nations: Any, grown_mw: float) -> None:

@@ -168,7 +168,7 @@ def observe_tree(world: World, day: DayOfTree) -> None:
     politics = world.politics
     politics.found.append(int(day.found_by.size))
     politics.orphaned.append(int(day.orphaned.sum()))
-    politics.wait_hours = float(day.waits_s.mean() / 3600.0) if day.waits_s.size else math.nan
+    politics.wait_hours = mean_wait_hours(day, world.case.censorship.forbidden_day)
     hit = int((day.block_offences > 0).sum())
     chance = max(
         offence_chance(world.case.censorship.forbidden_day, max(live.shares.including, 1e-9))
@@ -184,6 +184,16 @@ def observe_tree(world: World, day: DayOfTree) -> None:
             live.estimate = live.estimate.after_races(int(enforcing.sum()), int((~enforcing).sum()))
     politics.reverted |= day.reverts > 0
     tell_milestones(world, day)
+
+
+def mean_wait_hours(day: DayOfTree, arrivals_day: float) -> float:
+    """Mean wait of the forbidden transactions that got in today, hours; NaN if none did.
+
+    The tree counts from the last one that got in; until the next arrives nobody waits.
+    """
+    if day.waits_s.size == 0 or arrivals_day == 0.0:
+        return math.nan
+    return max(float(day.waits_s.mean()) / 3600.0 - 24.0 / arrivals_day, 0.0)
 
 
 def tell_milestones(world: World, day: DayOfTree) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents import holding
+from agents import complying, holding
 from model.chain.censorship import Shares
 from model.chain.forks import ForkKind, compliant_is_original
 from model.chain.outcome import Outcome, Record, SplitKind, classify
@@ -15,12 +15,14 @@ from model.chain.tree import DayOfTree
 from model.units import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
+    from agents.complying import LiveDirective
     from model.politics import Split
     from model.world import World
 
 ANNIVERSARIES = (1, 5, 10)
 EPOCH_DAYS = 14
 RECENT_DAYS = 90
+TOLD_NATIONS = 5
 
 
 def outcome(world: World) -> Outcome:
@@ -87,12 +89,18 @@ def compliant_includers(world: World, split: Split) -> float:
     return 0.0 if shares.enforcing > 0.5 else shares.including
 
 
+def most_enforced(live: list[LiveDirective]) -> int:
+    """Position of the directive that most of the hashrate enforces."""
+    return max(
+        range(len(live)),
+        key=lambda bit: (live[bit].shares.enforcing, live[bit].shares.filtering),
+    )
+
+
 def most_enforcing(world: World) -> Shares:
     """Shares of the hashrate under the directive that most of it enforces."""
     live = world.politics.live
-    if not live:
-        return Shares(0.0, 0.0, 1.0)
-    return max((each.shares for each in live), key=lambda each: (each.enforcing, each.filtering))
+    return live[most_enforced(live)].shares if live else Shares(0.0, 0.0, 1.0)
 
 
 def politics_row(world: World) -> dict[str, float]:
@@ -117,26 +125,52 @@ def politics_row(world: World) -> dict[str, float]:
     return row
 
 
-def story(world: World) -> dict[str, float]:
+def story(world: World) -> dict[str, float | str]:
     """What a reader asks of a run with a directive, as headline figures."""
     politics = world.politics
     if not (politics.effective or politics.filtered or politics.split or politics.ended):
         return {}
-    told = {
+    told: dict[str, float | str] = {
         "enforcing_share_highest": float(world.recorder["enforcing_share"].max()),
         "inclusion_rate_end": float(world.recorder["inclusion_rate"][-1]),
         "orphan_rate_highest": float(world.recorder["orphan_rate"].max()),
+        "blocks_orphaned": float(sum(politics.orphaned)),
         "forbidden_wait_hours_median": wait_median(world),
     }
     split = politics.split or politics.ended
-    if split is not None:
-        for years, share in anniversaries(split).items():
-            told[f"free_coin_value_share_after_{years}_years"] = share
-            day = split.day + round(years * DAYS_PER_YEAR)
-            for coin in ("compliant", "free"):
-                price = float(world.recorder[f"{coin}_price_usd"][min(day, world.day - 1)])
-                told[f"{coin}_price_usd_after_{years}_years"] = price
-    return {name: value for name, value in told.items() if not math.isnan(value)}
+    told |= compliance(world) | ({} if split is None else two_coins(world, split))
+    return {name: value for name, value in told.items() if value == value}
+
+
+def compliance(world: World) -> dict[str, float | str]:
+    """Shares of the largest nations' hashrate that comply with what most of it enforces."""
+    politics, held = world.politics, world.nation_shares
+    if not politics.live:
+        return {}
+    bit = most_enforced(politics.live)
+    # Who was founded since the last block has not thought about it yet.
+    complying.fit(world, politics.live[bit])
+    shares = complying.complying_shares(world, bit)
+    largest = np.argsort(-held, kind="stable")[:TOLD_NATIONS]
+    return {f"complying_share_{world.nation_names[row]}": float(shares[row]) for row in largest}
+
+
+def two_coins(world: World, split: Split) -> dict[str, float | str]:
+    """How often the chain split, who did it last, and what became of the two coins."""
+    politics = world.politics
+    original = compliant_is_original(split.kind, politics.compliant_work, politics.free_work)
+    told: dict[str, float | str] = {
+        "splits": float(politics.splits),
+        "split_by": split.by.value if split.kind is None else split.kind.value,
+        "original_rules": "compliant" if original else "free",
+    }
+    for years, share in anniversaries(split).items():
+        told[f"free_coin_value_share_after_{years}_years"] = share
+        day = split.day + round(years * DAYS_PER_YEAR)
+        for coin in ("compliant", "free"):
+            price = float(world.recorder[f"{coin}_price_usd"][min(day, world.day - 1)])
+            told[f"{coin}_price_usd_after_{years}_years"] = price
+    return told
 
 
 def wait_median(world: World) -> float:

@@ -100,7 +100,7 @@ def _apply(law: Law, event: Event, rows: np.ndarray, evasion: float) -> None:
 
 
 class Statutes:
-    """The dated events of a scenario, read out day by day."""
+    """The dated events of a scenario and of its nations, read out day by day."""
 
     def __init__(
         self,
@@ -117,6 +117,13 @@ class Statutes:
         self._facts = tuple(event for event in events if not hasattr(event, "place"))
         self._rows = [self.places_of(event.place) for event in self.events]
         self._active: tuple[int, ...] | None = None
+
+    def enact(self, event: Event) -> None:
+        """Add an event that nobody had on the calendar; it is read out when its day comes."""
+        if not hasattr(event, "place"):
+            raise ValueError(f"a {event.kind} binds nobody, so it cannot be enacted")
+        self.events = (*self.events, event)
+        self._rows.append(self.places_of(event.place))
 
     def facts(self, today: date) -> list[Event]:
         """Events of the day that bind nobody: notes and shocks."""

@@ -13,7 +13,7 @@ class Neutrality(Section):
     discount: float = number(0.6, 0, 0.9, "delta: share of the value lost under full dominance")
     steepness: float = number(20.0, 0, 100, "k: how sharply the loss sets in")
     midpoint: float = number(0.5, 0.05, 0.95, "x0: share of the hashrate at which half is lost")
-    half_life_days: float = number(90.0, 1, 3650, "of the smoothing of concentration")
+    half_life_days: float = number(90.0, 1, 3650, "half-life of the smoothing of concentration")
     nation_weight: float = number(1.0, 0, 1, "weight of the largest nation's share, by site")
     template_weight: float = number(
         0.8, 0, 1, "weight of the largest share of templates made under one jurisdiction"
@@ -23,7 +23,7 @@ class Neutrality(Section):
     )
     volatility_day: float = number(0.03, 0, 1, "daily volatility in the law of impact")
     volume_btc_day: float = number(300_000.0, 1, 1e9, "daily volume in the law of impact")
-    impact_half_life_days: float = number(30.0, 0.1, 3650, "of the half of an impact that decays")
+    impact_half_life_days: float = number(30.0, 0.1, 3650, "half-life of what decays of an impact")
 
 
 class Censorship(Section):
@@ -87,6 +87,9 @@ class Forks(Section):
         0.1, 0, 1, "hashrate that changes coins when a difficulty does, of what is free to"
     )
     automatic_share: float = number(0.4, 0, 1, "hashrate that always mines what pays more")
+    loyal_share: float = number(
+        0.005, 0, 1, "hashrate that mines the free coin whatever it pays, where no law divides it"
+    )
     switching_temperature: float = number(
         0.02, 1e-4, 10, "logit temperature of automatic miners, in the reward of a hash"
     )
@@ -123,6 +126,25 @@ class Nations(Section):
         60.0, 0, 1000, "world price of the energy that sanctions keep from the market, electricity"
     )
     lifting_cost_usd_mwh: float = number(10.0, 0, 1000, "what it costs to have that energy at all")
+    world_product_usd_bn: float = number(110_000.0, 1, 1e7, "product of the whole world a year")
+    purchase_gdp_share: float = number(
+        0.001, 0, 0.1, "most that a nation spends on coins a year, as a share of its product"
+    )
+    large_holder_share: float = number(
+        0.04, 0, 1, "share of the market's coins with holders so large that they may defend it"
+    )
+    rent_yr: float = number(
+        0.1, 0, 10, "rho: rent of all hashrate at home, in years of issuance a year"
+    )
+    dominance_prize_yr: float = number(
+        1.0, 0, 1000, "what dominance is worth a year to who prizes it, in years of issuance"
+    )
+    policy: bool = text(False, "nations propose taxes, subsidies and bans of their own")
+    proposals_yr: float = number(
+        0.1, 0, 10, "proposals a year where mining is as much of the world's as the economy is"
+    )
+    policy_usd_mwh: float = number(10.0, 0, 1000, "size of a proposed tax or subsidy")
+    policy_years: float = number(5.0, 0.1, 100, "how long such a policy stands")
 
 
 class Hypotheses(Section):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents import holding
 from model import metrics
 from model.markets.price import FlowImpact, absorb_flow, endogenous_price
 from model.neutrality import Discount, Measure, attack_concentration, neutrality, smoothed
@@ -55,21 +54,11 @@ def neutrality_factor(world: World) -> float:
     return float(now / first)
 
 
-def set_prices(world: World) -> None:
-    """The coin price of the day, USD, and those of both coins after a split.
-
-    An observed path holds what concentration did to the price already.
-    """
+def outside_price(world: World) -> float:
+    """The price without a split, USD; an observed path holds what concentration did to it."""
     outside = float(world.prices[world.day])
     moved = 1.0 if world.case.price.mode == "historical" else neutrality_factor(world)
-    world.outside_usd = endogenous_price(outside, moved, 1.0, world.sentiment.impact)
-    split = world.politics.split
-    if split is None:
-        world.price_usd = world.outside_usd
-        world.coin_prices = (world.price_usd, 0.0)
-    else:
-        world.coin_prices = holding.value_coins(world, split)
-        world.price_usd = world.coin_prices[0]
+    return endogenous_price(outside, moved, 1.0, world.sentiment.impact)
 
 
 def watch_concentration(world: World) -> None:

@@ -56,16 +56,12 @@ SERIES: tuple[Series, ...] = (
     ),
     Series("inclusion_rate", "1", "forbidden transactions included, over unconstrained", 1.0),
     Series("free_coin_value_share", "1", "value of the free branch over both branches", 1.0),
-    Series("free_coin_hashrate_share", "1", "hashrate of the free branch over both", 1.0),
-    Series("compliant_price_usd", "USD/BTC", "price of the compliant coin of a split", math.nan),
-    Series("free_price_usd", "USD/BTC", "price of the free coin of a split", math.nan),
     Series(
-        "forbidden_wait_hours",
-        "h",
-        "mean wait of the forbidden transactions that got in today, under a directive",
-        math.nan,
+        "neutrality_discount",
+        "1",
+        "factor on a drawn price for concentration; 1 at first",
+        1.0,
     ),
-    Series("neutrality_discount", "1", "factor on the price for lost neutrality; 1 is none", 1.0),
     Series("co2_mt_yr", "MtCO2e/yr", "the day's emissions as a yearly rate"),
     Series("utilisation", "1", "load over energised capacity"),
     Series("vacancy", "1", "energised capacity without machines, over all of it"),
@@ -75,6 +71,15 @@ SERIES: tuple[Series, ...] = (
     Series("machine_output_mw", "MW/month", "machines built, as a monthly rate"),
     Series("site_capacity_gw", "GW", "energised capacity of mining sites"),
     Series("firms", "1", "firms that are alive"),
+    Series("free_coin_hashrate_share", "1", "hashrate of the free branch over both", 1.0),
+    Series("compliant_price_usd", "USD/BTC", "price of the compliant coin of a split", math.nan),
+    Series("free_price_usd", "USD/BTC", "price of the free coin of a split", math.nan),
+    Series(
+        "forbidden_wait_hours",
+        "h",
+        "mean wait of the forbidden transactions that got in today, under a directive",
+        math.nan,
+    ),
 )
 
 GROUPINGS: tuple[str, ...] = (

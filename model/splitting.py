@@ -8,7 +8,7 @@ import numpy as np
 
 from agents import complying, holding
 from agents.miner import Miner
-from model import branching
+from model import branching, pricing
 from model.branching import divided, mine_alone, pay_branch, take_best_branch
 from model.chain.branch import Rule, SplitChain
 from model.chain.chain import Chain
@@ -135,7 +135,8 @@ def begin_split(
     """
     politics, forks = world.politics, world.case.forks
     politics.tree, politics.splits = None, politics.splits + 1
-    key = world.streams.key(f"fork {politics.splits}")
+    # Every split draws for itself whether its free side pins itself, and when.
+    key = np.uint64((int(world.streams.key("pins")) + politics.splits) % 2**64)
     rule = RULES[forks.difficulty_rule] if rule is None else rule
     compliant = SplitChain(
         world.chain, world.streams.key("blocks"), Rule.EPOCHS, None, work[COMPLIANT]
@@ -224,8 +225,9 @@ def behaviours(world: World, split: Split) -> np.ndarray:
     # Where all hashrate is fickle or automatic, rounding leaves a little less than none.
     moving = by_miner[:, Behaviour.FICKLE] + by_miner[:, Behaviour.AUTOMATIC]
     loyal = np.maximum(own - moving, 0.0)
-    by_miner[:, Behaviour.LOYAL_FREE] = loyal * staunch
-    by_miner[:, Behaviour.LOYAL_COMPLIANT] = loyal * ~staunch
+    convinced = np.minimum(forks.loyal_share * own, loyal)
+    by_miner[:, Behaviour.LOYAL_FREE] = np.where(staunch, loyal, convinced)
+    by_miner[:, Behaviour.LOYAL_COMPLIANT] = loyal - by_miner[:, Behaviour.LOYAL_FREE]
     refused = np.flatnonzero(split.rejected[: world.miners.size])
     by_miner[refused] = 0.0
     by_miner[refused, Behaviour.LOYAL_COMPLIANT] = work[refused]
@@ -313,6 +315,16 @@ def wipe_out(world: World, split: Split) -> None:
     world.miners["free_sat"] = 0
     politics.passed("wipeout", world, "the free side, unpinned, falls behind and is undone")
     branching.plant_tree(world)
+
+
+def set_prices(world: World) -> None:
+    """The coin price of the day, USD, and those of both coins after a split."""
+    split = world.politics.split
+    world.outside_usd = pricing.outside_price(world)
+    world.coin_prices = (world.outside_usd, 0.0)
+    if split is not None:
+        world.coin_prices = holding.value_coins(world, split)
+    world.price_usd = world.coin_prices[0]
 
 
 def revenue_usd_ths_day(world: World) -> float:

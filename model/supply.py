@@ -55,12 +55,15 @@ def price_power(world: World) -> None:
     transmission = (1.0 + energy.transmission_trend_yr) ** years
     heating = heat_credits(world, world.calendar.day_of_year(world.day))
     Site.price_power(sites, world.wet, generation, transmission, charge, heating)
+    # A nation that pays for mining at home pays the bill, and no more than the bill.
+    defence = world.nations["defence_usd_mwh"][sites["nation"]]
+    sites["power_price"] -= np.minimum(defence, np.maximum(sites["power_price"], 0.0))
     response = demand_response(world, sites["power_price"])
     sites["contract_price"] = np.maximum(sites["power_price"] - response, 0.0)
     shock = np.exp(world.nations["power_shock"])[sites["nation"]]
     sites["power_price"] = sites["contract_price"] * np.where(sites["grid"], shock, 1.0)
     follow_sun(world)
-    world.power.terms = yearly_terms(world, generation, transmission, charge)
+    world.power.terms = yearly_terms(world, generation, transmission, charge - defence)
 
 
 def shake_prices(world: World) -> None:

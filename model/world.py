@@ -11,7 +11,18 @@ import mesa
 import numba
 import numpy as np
 
-from agents import banking, building, buying, failing, holding, leasing, moving, trading
+from agents import (
+    banking,
+    building,
+    buying,
+    failing,
+    governing,
+    guarding,
+    holding,
+    leasing,
+    moving,
+    trading,
+)
 from agents.fleet import Fleet
 from agents.holder import GROUPS, PARTS, HolderGroup
 from agents.manufacturer import Manufacturer
@@ -206,7 +217,7 @@ class World(mesa.Model):
         month = self.calendar.month_index(self.day)
         self.fees_btc = self.fees.next(month, self.chain.mean_interval_s)
         splitting.fork_if_due(self)
-        pricing.set_prices(self)
+        splitting.set_prices(self)
         self.hashprice = splitting.revenue_usd_ths_day(self)
 
     def obey_law(self) -> None:
@@ -533,4 +544,11 @@ MONTHLY = (
     failing.leave_business,
     leasing.grow_backlog,
 )
-QUARTERLY = (banking.issue_equity, banking.choose_hedges)
+QUARTERLY = (
+    banking.issue_equity,
+    banking.choose_hedges,
+    governing.mine_stranded_energy,
+    guarding.guard,
+    governing.legislate,
+    governing.adopt_directives,
+)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from model import geography
-from model.atlas import DATA
-from study import runfolder
+from study import runfolder, story
 from study.runfolder import Run
+from study.wording import nation_names, plain_table, rounded
 
 FALL_DAYS = 14
 ROUNDING = 1e-9  # of a mean over days
@@ -91,11 +88,14 @@ def print_summary(console: Console, folder: Path) -> None:
     run = runfolder.read(folder)
     fall = largest_fall(run.series)
     width = min(console.width, MOST_WIDTH)
-    parts = (_heading(run), _fallen(run, fall), _moved(run, fall), _lost(run), _paths(run))
+    political = story.is_told(run)
+    parts = [_heading(run), _fallen(run, fall), _moved(run, fall), _lost(run), _paths(run)]
+    if political:
+        parts[1:1] = story.parts(run)
     for part in parts:
         console.print(part, width=width)
         console.print()
-    console.print(_outcome(run), width=width)
+    console.print(story.outcome(run) if political else _outcome(run), width=width)
     # A path is not broken over lines, so that it can be copied.
     console.print(Text(f"written to {run.folder}"), soft_wrap=True)
 
@@ -103,7 +103,7 @@ def print_summary(console: Console, folder: Path) -> None:
 def print_ensemble(console: Console, folders: Sequence[Path]) -> None:
     """Print the spread of the headline metrics over the runs of an ensemble."""
     runs = [runfolder.read(folder) for folder in folders]
-    table = _table(f"{len(runs)} replicates, at the end", "lowest", "mean", "highest")
+    table = plain_table(f"{len(runs)} replicates, at the end", "lowest", "mean", "highest")
     for name, words, factor in PATHS:
         ends = [run.series[name][-1] for run in runs]
         table.add_row(words, *_spread([factor * end for end in ends if end is not None]))
@@ -225,7 +225,7 @@ def _moved(run: Run, fall: Fall | None) -> RenderableType:
         least = f"{LEAST_MOVE_POINTS} points"
         return Text(f"No nation's share moved by {least} between the {start} and the end.")
     names = nation_names()
-    table = _table("where it went (by site)", f"at the {start}, %", "at the end, %", "points")
+    table = plain_table("where it went (by site)", f"at the {start}, %", "at the end, %", "points")
     gains = [move for move in found if move.points > 0]
     drops = [move for move in found if move.points < 0]
     for move in (*gains[:MOVERS], *drops[-MOVERS:]):
@@ -236,7 +236,7 @@ def _moved(run: Run, fall: Fall | None) -> RenderableType:
 
 def _paths(run: Run) -> Table:
     """Start, end, lowest and highest value of the main series, with dates."""
-    table = _table("", "start", "end", "lowest", "on", "highest", "on")
+    table = plain_table("", "start", "end", "lowest", "on", "highest", "on", gap=1)
     for name, words, factor in PATHS:
         path = run.series.select("date", value=factor * pl.col(name)).drop_nulls()
         if path.is_empty():
@@ -257,7 +257,7 @@ def _lost(run: Run) -> RenderableType:
     found = [(words, losses(run.events, kind)) for kind, words in LOSSES]
     if all(lost is None for _, lost in found):
         return Text("No bankruptcies, no halts, no seizures.")
-    table = _table("firms and sites", "count", "first", "last", "largest")
+    table = plain_table("firms and sites", "count", "first", "last", "largest")
     for words, lost in found:
         if lost is None:
             table.add_row(words, "0")
@@ -273,33 +273,6 @@ def _outcome(run: Run) -> Text:
     outcome = run.facts["outcome"]
     flags = f" ({', '.join(outcome['flags'])})" if outcome["flags"] else ""
     return Text(f"outcome: {outcome['class']}, {outcome['name']}{flags}")
-
-
-def rounded(value: float) -> str:
-    """A number in three significant digits, with separators of thousands."""
-    if not math.isfinite(value):
-        return "undefined"
-    if value != 0.0 and not 1e-3 <= abs(value) < 999_500.0:
-        return f"{value:.2e}"
-    shortened = float(f"{value:.2e}")
-    # Digits after the point, so that 9.996 is 10.0 and not 10.00.
-    digits = 2 - math.floor(math.log10(abs(shortened))) if shortened else 0
-    return f"{shortened:,.{max(digits, 0)}f}"
-
-
-def nation_names() -> dict[str, str]:
-    """Names of the nations by their ISO codes."""
-    nations = geography.load_nations(DATA)
-    return dict(zip(nations.iso3, nations.name, strict=True))
-
-
-def _table(first: str, *others: str) -> Table:
-    """A table without frame, its first column to the left and the others to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, no_wrap=True)
-    for words in others:
-        table.add_column(words, justify="right", no_wrap=True)
-    return table
 
 
 def _spread(values: Sequence[float]) -> tuple[str, str, str]:

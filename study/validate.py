@@ -35,6 +35,8 @@ from rich.table import Table
 
 from model.chain.chain import Chain
 from model.chain.difficulty import epoch_lengths_days
+from model.chain.patience import Patience
+from model.chain.races import race_keys, split_by_walk
 from model.markets import clocking, maker, sunshine
 from model.rewards.solo import chance_of_a_block, days_to_first_block
 from model.scenario import Scenario, ScenarioError, catalogue, column, load, with_days
@@ -48,7 +50,7 @@ from model.units import (
     equilibrium_difficulty,
     hashprice_usd_ths_day,
 )
-from study import history, rolling, runfolder, static_limit
+from study import fork_curve, history, rolling, runfolder, static_limit
 from study.engines import Done, engine
 from study.history import Scores
 
@@ -59,6 +61,11 @@ SEEDS_OF_SCORES = 4
 FORECAST_GOAL = 0.15
 QUICK_DAYS = 120
 QUICK_SIZE = ("start.miners=200", "start.sites=500")
+FIGURES = Path("out") / "validate"
+# Share that enforces, chance of a final split within 52,596 blocks at constant difficulty: from an
+# independent simulation of 200 runs.
+SPLIT_CHANCES = {0.45: 1.0, 0.49: 1.0, 0.50: 0.96, 0.505: 0.505, 0.51: 0.135, 0.55: 0.0}
+ORACLE_RUNS = 200
 SCORED_RUNS = (CALIBRATED, "history", "outlook_2021")
 
 
@@ -333,8 +340,35 @@ def forecasts(quick: bool = False, workers: int = 1) -> list[Check]:
     return [Check(name, 0.0, found.error, FORECAST_GOAL, f"{naive}. By cut-off: {each}")]
 
 
+def splits(quick: bool = False, workers: int = 1) -> list[Check]:
+    """The chance that a directive splits the chain within a year; the figure is written too."""
+    shares = fork_curve.FEW_SHARES if quick else fork_curve.SHARES
+    runs, kernel_runs = (4, 60) if quick else (24, 200)
+    points = fork_curve.curve(shares, runs, kernel_runs, workers)
+    path = fork_curve.save(points, FIGURES)
+    checks = [
+        Check(
+            f"chance of a split, {point.share:.1%} enforcing, whole model",
+            point.by_tree,
+            point.chance,
+            fork_curve.spread(point, kernel_runs),
+            f"median day {point.median_days:.0f}; at constant difficulty {point.by_walk:.2f}",
+        )
+        for point in points
+    ]
+    keys, never = race_keys(2, kernel_runs), Patience("inf")
+    for share, expected in SPLIT_CHANCES.items():
+        found = split_by_walk(share, never, keys).chance
+        error = math.sqrt(expected * (1 - expected) * (1 / kernel_runs + 1 / ORACLE_RUNS))
+        name = f"the same at {share:.1%}, race at constant difficulty"
+        checks.append(Check(name, expected, found, 3.0 * error + 1.0 / kernel_runs))
+    checks[-1] = checks[-1]._replace(beside=f"figure: {path}")
+    return checks
+
+
 SECTIONS: dict[str, Section] = {
     "closed forms": closed_forms,
+    "splits by a directive within a year": splits,
     "conservation laws": conservation,
     f"history, {history.FIRST_SHARES} to {history.LAST_TRAINING_MONTH}": in_sample,
     "forecasts inside the training months": forecasts,

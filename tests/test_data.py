@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import model.parameters as parameters
+import model.parameters_politics as parameters_politics
 from model.geography import (
     DataError,
     load_fleet,
@@ -52,7 +53,8 @@ def section_name(record: type[parameters.Section]) -> str:
 
 SECTIONS = {
     section_name(record): record
-    for record in vars(parameters).values()
+    for module in (parameters, parameters_politics)
+    for record in vars(module).values()
     if isinstance(record, type)
     and issubclass(record, parameters.Section)
     and record is not parameters.Section

@@ -188,3 +188,18 @@ def test_without_reserves_it_does_only_if_control_destroys_enough():
 @given(st.floats(0.05, 3), st.floats(0, 3))
 def test_more_reserves_never_loosen_the_cap(reserves, more):
     assert hegemon_cap(reserves + more) <= hegemon_cap(reserves) + 1e-6
+
+
+# --- a hegemon among others ------------------------------------------------------------------
+
+
+def test_a_hegemon_holds_back_no_further_than_others_let_the_price_rise():
+    alone = hegemon_cap(1.0)
+    assert hegemon_cap(1.0, others=alone - 0.1) == pytest.approx(alone, abs=1e-6)
+    assert hegemon_cap(1.0, others=0.4) == pytest.approx(0.4, abs=1e-6)
+
+
+def test_a_prize_of_dominance_undoes_restraint():
+    assert hegemon_cap(1.0, prize_yr=0.0) < 0.3
+    assert 0.5 < hegemon_cap(1.0, prize_yr=1.0) < 0.51
+    assert hegemon_cap(20.0, prize_yr=1.0) < 0.3

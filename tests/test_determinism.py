@@ -127,16 +127,20 @@ def outside_draws(world: World) -> list[tuple[float, float, float]]:
     return seen
 
 
+# What happens inside moves neither price nor transaction fees.
+OUTSIDE = ("fees.congestion=0", "firms.halt_yr=2", "neutrality.discount=0")
+
+
 @pytest.fixture(scope="module")
 def usual() -> tuple[World, list[tuple[float, float, float]]]:
-    world = World(small_case("baseline_2025", DAYS, "fees.congestion=0", "firms.halt_yr=2"))
+    world = World(small_case("baseline_2025", DAYS, *OUTSIDE))
     return world, outside_draws(world)
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_a_switch_leaves_price_and_transaction_fees_alone(switch: str, usual: Any):
     with_it, expected = usual
-    case = small_case("baseline_2025", DAYS, "fees.congestion=0", "firms.halt_yr=2", switch)
+    case = small_case("baseline_2025", DAYS, *OUTSIDE, switch)
     without = World(case)
     assert outside_draws(without) == expected
     for name in ("price", "transaction fees"):

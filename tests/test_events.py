@@ -27,10 +27,13 @@ LEAST = {
     "cap": {"capacity_mw": 100.0},
     "outage": {"until": DAY.replace(month=6), "available": 0.5},
     "curtail": {"until": DAY.replace(month=6)},
+    "directive": {},
+    "filter": {"pool": "F2Pool"},
+    "fork": {},
     "price_shock": {"factor": 0.5},
     "note": {"what": "block 630000"},
 }
-PLACELESS = {"price_shock", "note"}
+PLACELESS = {"price_shock", "note", "filter", "fork"}
 
 
 def build(kind: str, **values: object) -> Dated:
@@ -76,6 +79,10 @@ def test_events_are_frozen(kind: str) -> None:
         ("price_shock", {"until": DAY}),
         ("seasonal_ban", {"from_month_day": "02-30"}),
         ("note", {"what": ""}),
+        ("directive", {"patience": "lag:0"}),
+        ("directive", {"level": "obey"}),
+        ("filter", {"pool": ""}),
+        ("fork", {"free_value_share": 1.5}),
     ],
 )
 def test_values_out_of_bounds_are_refused(kind: str, wrong: dict[str, object]) -> None:

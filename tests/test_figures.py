@@ -22,7 +22,7 @@ from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
-from study import figures, runfolder
+from study import figures, page, runfolder
 
 REQUIRED = [column.name for column in SERIES if column.default is None]
 NATIONS = ("CHN", "USA", "RUS", "KAZ", "IRN", "MYS", "CAN", "DEU", "NOR", "OTH")
@@ -72,7 +72,7 @@ def write(folder: Path, chosen: Scenario, hashrate: Sequence[float] | None = Non
 
 
 def drawn(run: runfolder.Run) -> Figure:
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(page.STYLE):
         figure = figures.history(run, figures.observe(run.case))
         figure.canvas.draw()
     return figure
@@ -166,7 +166,7 @@ def test_a_png_and_an_svg_are_left_and_the_same_again(run: runfolder.Run) -> Non
     assert not list(run.folder.glob(".*"))
     content = [file.read_bytes() for file in files]
     assert content[0][:8] == b"\x89PNG\r\n\x1a\n"
-    assert int.from_bytes(content[0][16:20]) == figures.WIDTH * figures.DOTS_PER_INCH
+    assert int.from_bytes(content[0][16:20]) == page.WIDTH * page.DOTS_PER_INCH
     assert b"</svg>" in content[1]
     assert [file.read_bytes() for file in figures.draw(run.folder)] == content
 
@@ -257,8 +257,8 @@ def test_dates_below_an_axis_are_the_dates_they_name(run: runfolder.Run) -> None
 )
 def test_dates_are_few_and_within_the_run(first: datetime.date, days: int, width: float) -> None:
     last = first + datetime.timedelta(days=days)
-    dates, form = figures.date_ticks(first, last, width)
-    assert 1 <= len(dates) <= width / figures.LABEL_WIDTHS[form]
+    dates, form = page.date_ticks(first, last, width)
+    assert 1 <= len(dates) <= width / page.LABEL_WIDTHS[form]
     assert all(first <= date <= last for date in dates)
     assert dates == sorted(set(dates))
 
@@ -295,7 +295,7 @@ def test_laws_of_the_first_day_are_no_news(tmp_path: Path) -> None:
 DAYS = st.dates(datetime.date(2020, 1, 1), datetime.date(2022, 12, 31))
 MARKS = st.lists(
     st.builds(
-        figures.Mark,
+        page.Mark,
         dates=st.tuples(DAYS),
         words=st.sampled_from(["ban: A\n1 May", "bans: Iran, Kazakhstan, China\n2020", "halving"]),
     ),
@@ -305,9 +305,9 @@ MARKS = st.lists(
 
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(happened=MARKS)
-def test_marks_find_room_without_clashes(happened: list[figures.Mark]) -> None:
+def test_marks_find_room_without_clashes(happened: list[page.Mark]) -> None:
     happened.sort(key=lambda mark: mark.dates)
-    placed = figures.arranged(happened, datetime.date(2020, 1, 1), datetime.date(2022, 12, 31))
+    placed = page.arranged(happened, datetime.date(2020, 1, 1), datetime.date(2022, 12, 31))
     assert [mark.words for mark in placed] == [mark.words for mark in happened[: len(placed)]]
     assert bool(placed) == bool(happened)
     for one, other in itertools.permutations(placed, 2):

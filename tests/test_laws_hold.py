@@ -62,7 +62,9 @@ def check_by_hand(world: World) -> None:
     """The same laws, counted anew from the world's tables."""
     miners, fleets, sites = world.miners, world.fleets, world.sites
     assert world.chain.supply_sat == supply_sat(world.chain.height)
-    assert world.market_sat + int(miners["treasury_sat"].sum()) == world.chain.supply_sat
+    reserves = int(world.nations["reserve_sat"].sum())
+    held = world.market_sat + reserves + int(miners["treasury_sat"].sum())
+    assert held == world.chain.supply_sat
     assert (miners["treasury_sat"] >= 0).all()
     assert (fleets["hashrate"][fleets.rows] >= 0.0).all()
     accounts = sum(world.accounts.balances_usd.values()) + float(miners["cash"].sum())

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
-from study import runfolder, summary
+from study import runfolder, summary, wording
 
 REQUIRED = [column.name for column in SERIES if column.default is None]
 START = datetime.date(2021, 1, 1)
@@ -174,13 +174,13 @@ def test_losses_are_counted_dated_and_measured(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_have_three_digits(value: float, words: str) -> None:
-    assert summary.rounded(value) == words
+    assert wording.rounded(value) == words
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.floats(1e-9, 1e12))
 def test_a_rounded_number_is_the_number(value: float) -> None:
-    words = summary.rounded(value)
+    words = wording.rounded(value)
     assert float(words.replace(",", "")) == pytest.approx(value, rel=0.00501)
     assert len(words) <= 8
 

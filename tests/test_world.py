@@ -20,9 +20,11 @@ from mesa.datacollection import DataCollector
 from scipy.stats import spearmanr
 
 from agents.fleet import Fleet
+from agents.holder import HolderGroup
 from agents.manufacturer import Manufacturer
 from agents.miner import Miner
 from agents.nation import Nation, Place
+from agents.pool import Pool
 from agents.site import Site
 from model.events import Ban, PriceShock
 from model.markets import orders, price
@@ -84,7 +86,7 @@ def test_without_directives_the_price_is_the_observed_one_to_the_bit():
 
 
 def test_without_directives_a_drawn_price_is_its_own_stream_to_the_bit():
-    world = lived("baseline_2025", 60)
+    world = lived("baseline_2025", 60, "neutrality.discount=0")
     rule, draw = world.case.price, Streams(world.seed).generator("price")
     path = price.gbm_path(rule.start_usd, rule.drift_yr, rule.volatility_yr, 60, draw)
     assert world.recorder["price_usd"].tolist() == path.tolist()
@@ -282,6 +284,7 @@ def test_every_population_is_reached_through_its_type():
     held = {
         Nation: world.nations, Place: world.places, Site: world.sites,
         Miner: world.miners, Fleet: world.fleets, Manufacturer: world.makers,
+        Pool: world.pools, HolderGroup: world.holders,
     }  # fmt: skip
     for kind, population in held.items():
         assert world.agents_by_type[kind] is population

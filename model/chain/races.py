@@ -28,6 +28,7 @@ from model.units import (
 
 HASHRATE_THS = 850e6
 START_HEIGHT = 889_056
+MOST_RUNS = 1_000_000
 EVENTS_PER_YEAR = round(DAYS_PER_YEAR * SECONDS_PER_DAY / BLOCK_TARGET_S)
 
 
@@ -63,8 +64,8 @@ class SplitChance:
 
 def race_keys(seed: int, runs: int) -> Keys:
     """One key a run."""
-    streams = Streams(seed)
-    return np.array([streams.key(f"race/{run}") for run in range(runs)], np.uint64)
+    seeds = range(MOST_RUNS * seed, MOST_RUNS * seed + runs)
+    return np.array([Streams(each).key("race") for each in seeds], np.uint64)
 
 
 def split_by_walk(share_enforcing: float, patience: Patience, keys: Keys) -> SplitChance:

@@ -11,9 +11,9 @@ from model.statecraft.contest import Contest, outcome, payoffs
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_COARSE = 60
-_FINE = 11
-_ZOOMS = 30
+_COARSE = 40
+_FINE = 7
+_ZOOMS = 24
 
 
 @njit(cache=True)

@@ -124,6 +124,8 @@ def hegemon_cap(
     reserves_yr: float,
     rent_yr: float = 0.1,
     discount: Discount = Discount(),  # noqa: B008  (immutable)
+    others: float = 0.0,
+    prize_yr: float = 0.0,
 ) -> float:
     """Share of the hashrate at which a leading nation does best to cap its own miners.
 
@@ -133,9 +135,13 @@ def hegemon_cap(
     rent_yr : rent that it captures from a share of 1, years of issuance a year.
     discount : a nation without reserves restrains itself only if complete control destroys more
         than .623 of the price (at the default steepness and midpoint).
+    others : concentration that there is whatever the nation does; less of its own helps nobody.
+    prize_yr : what more than half of all hashrate is worth in itself, years of issuance a year.
     """
 
     def value(share: float) -> float:
-        return float(neutrality(share, discount) * (reserves_yr + rent_yr * share))
+        seen = neutrality(max(share, others), discount)
+        prize = prize_yr if share > 0.5 else 0.0
+        return float(seen * (reserves_yr + rent_yr * share) + prize)
 
     return highest_point(value, 0.0, 1.0)
