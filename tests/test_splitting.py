@@ -215,7 +215,8 @@ def test_a_directive_may_end_the_day_after_firms_were_founded():
         (directive(), fork("rules", date(2025, 5, 2))),
         (directive(), fork("invalidate", date(2025, 5, 2))),
     ):
-        case = frozen_case(40, *DEVOTED, "firms.entry=true", "firms.entrants_yr=5", events=events)
+        entry = ("firms.entry=true", "firms.entrants_yr=5")
+        case = frozen_case(40, *BY_SITE, *entry, us_share=0.6, events=events)
         world = World(case)
         while world.today < date(2025, 5, 2):
             world.step()
