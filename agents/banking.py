@@ -12,6 +12,7 @@ from agents.joining import join_pools
 from agents.miner import PUBLIC, Miner
 from agents.moving import scrap
 from model.markets import costs, finance
+from model.markets.dispatch import divide_among
 from model.streams import uniforms
 from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
 
@@ -78,11 +79,9 @@ def by_miner(world: World, site_amounts: np.ndarray, weights: np.ndarray) -> np.
     if not site_amounts.any():
         return np.zeros(world.miners.size)
     fleets = world.fleets
-    rows = np.flatnonzero((weights > 0) & (fleets["site"] >= 0))
-    site, part = fleets["site"][rows], weights[rows]
-    total = np.bincount(site, weights=part, minlength=site_amounts.size)
-    amounts = part / total[site] * site_amounts[site]
-    return np.bincount(fleets["miner"][rows], weights=amounts, minlength=world.miners.size)
+    return np.asarray(
+        divide_among(fleets["site"], fleets["miner"], weights, site_amounts, world.miners.size)
+    )
 
 
 def measure_firms(world: World) -> None:

@@ -147,7 +147,7 @@ def decide(world: World, bit: int, live: LiveDirective, work: np.ndarray) -> Non
     previous = np.concatenate((live.bound, live.free))
     answer = comply(
         hashrate[rows],
-        np.tile(convictions(world), 2)[rows],
+        np.concatenate((miners["ideology"], convictions(world)))[rows],
         told[rows],
         np.tile(detection(world), 2)[rows],
         previous[rows],
@@ -163,7 +163,10 @@ def decide(world: World, bit: int, live: LiveDirective, work: np.ndarray) -> Non
 
 
 def convictions(world: World) -> np.ndarray:
-    """What including is worth to each miner; states under sanctions include whatever it costs."""
+    """What including is worth to each miner where no law reaches it.
+
+    States under sanctions include whatever it costs; what their own law reaches obeys it.
+    """
     miners = world.miners
     defiant = (miners["form"] == STATE) & (world.nations["sanctioned"][miners["nation"]] > 0.0)
     return np.where(defiant, np.inf, miners["ideology"])

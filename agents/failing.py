@@ -89,7 +89,8 @@ def gain_of_leaving(world: World) -> np.ndarray:
     fleets, miners, machines = world.fleets, world.miners, world.case.machines
     rows = fleets.rows[fleets["site"][fleets.rows] >= 0]
     kept = worth(world, fleets["site"][rows], fleets["efficiency"][rows])
-    gain = (price_in_place(world, rows) - kept) * fleets["hashrate"][rows]
+    price = np.minimum(world.sale_price[fleets["generation"][rows]], kept)
+    gain = (price - kept) * fleets["hashrate"][rows]
     months = 1.0 / capital_recovery(machines.discount_rate_month, machines.used_horizon_months)
     saved = DAYS_PER_MONTH * months * miners["overhead_usd_day"]
     return np.bincount(fleets["miner"][rows], weights=gain, minlength=miners.size) + saved

@@ -54,6 +54,10 @@ class Discontent:
     activation_day: int = -1
     proposals: int = 0
 
+    def is_due(self, day: int) -> bool:
+        """Whether the fork that is proposed begins by this day."""
+        return 0 <= self.activation_day <= day
+
 
 @dataclass
 class Coins:
@@ -104,6 +108,8 @@ def gather(world: World) -> None:
 def weigh_fork(world: World) -> None:
     """Monthly: holders who have borne too much for too long ask for a fork."""
     politics, plan, holders = world.politics, world.discontent, world.holders
+    if not politics.live:
+        holders["days_over"] = 0.0
     if not politics.live or politics.split is not None or world.case.hypotheses.fork == "none":
         return
     bears = Tolerance(holders["tolerance"], holders["patience_days"])
@@ -128,8 +134,7 @@ def weigh_fork(world: World) -> None:
 
 def fork_due(world: World) -> bool:
     """Whether the fork that users have proposed begins today."""
-    plan = world.discontent
-    return 0 <= plan.activation_day <= world.day and world.politics.split is None
+    return world.discontent.is_due(world.day) and world.politics.split is None
 
 
 def censored_share(world: World, days: int) -> float:

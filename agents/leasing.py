@@ -12,7 +12,7 @@ from agents.nation import Nation
 from agents.site import AI, MINERS
 from agents.trading import worth
 from model.markets import compute
-from model.streams import uniform
+from model.streams import uniforms_of
 from model.units import DAYS_PER_MONTH, DAYS_PER_YEAR, HOURS_PER_DAY, capital_recovery
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def draws_of_sites(world: World, rows: np.ndarray, draw: int) -> np.ndarray:
     """Uniform draws of the month, one a site: all halls of a site have the same."""
     key, day = world.streams.key("site bids"), world.day
     names = (world.sites["offer_draw"][rows] * 2.0**53).astype(np.int64)
-    return np.array([uniform(key, day, name, draw) for name in names])
+    return np.asarray(uniforms_of(key, day, names, draw))
 
 
 def premium_usd(world: World, rows: np.ndarray) -> np.ndarray:

@@ -257,9 +257,7 @@ def reserve_seats(world: World) -> None:
     nation = sites["nation"].astype(np.int64)
     market = seats.vacant_seats(nation, vacant, world.nations.size)
     chance = uniforms(world.streams.key("second seats"), world.day, fleets.size)
-    target = np.array(
-        [seats.find_seat(market, fleets["nation"][row], chance[row]) for row in wanting]
-    )
+    target = seats.find_seats(market, fleets["nation"][wanting].astype(np.int64), chance[wanting])
     need = fleets["hashrate"][wanting] * fleets["efficiency"][wanting] * 1e-6
     share = seats.admit(target, need * world.case.energy.pue, vacant, chance[wanting])
     found = share > 0.5

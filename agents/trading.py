@@ -48,8 +48,8 @@ def bidders(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
         native = uniforms(key, 2 * (LOOKS * world.day + look), miners.size) < bias
         chance = uniforms(key, 2 * (LOOKS * world.day + look) + 1, miners.size)
         home = np.where(native, miners["nation"], -1)
-        found += [seats.find_seat(market, home[firm], chance[firm]) for firm in firms]
-    site = np.array(found, dtype=np.int64)
+        found.append(seats.find_seats(market, home[firms], chance[firms]))
+    site = np.concatenate(found)
     bidder = np.tile(firms, LOOKS)
     seen = site >= 0
     site, bidder = site[seen], bidder[seen]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from model.world import World
 
 
+NOTICED = 0.001  # of the hashrate, from which filtering is one
+
+
 # Directives that begin and end
 
 
@@ -36,7 +39,6 @@ def follow_law(world: World) -> None:
         running = [live for live in politics.live if live.event is event]
         if event.in_force(world.today) and not running:
             politics.live.append(complying.begin(world, event))
-            politics.filtered = True
             if event.kind == "directive":
                 politics.effective = True
                 politics.passed("directive", world)
@@ -183,6 +185,7 @@ def observe_tree(world: World, day: DayOfTree) -> None:
         if racing:
             live.estimate = live.estimate.after_races(int(enforcing.sum()), int((~enforcing).sum()))
     politics.reverted |= day.reverts > 0
+    politics.filtered |= any(1.0 - live.shares.including > NOTICED for live in politics.live)
     tell_milestones(world, day)
 
 

@@ -48,6 +48,7 @@ def record(world: World) -> Record:
         free_resistance=free,
         compliant_original=split is None
         or compliant_is_original(split.kind, politics.compliant_work, politics.free_work),
+        value_ratio=value_ratio(world),
         compliant_checkpoints=split is not None and split.kind == ForkKind.CHECKPOINTS,
         new_algorithm=split is not None and split.kind == ForkKind.NEW_ALGORITHM,
         rejects_by_rule=split is not None and split.kind == ForkKind.INVALIDATION,
@@ -57,6 +58,17 @@ def record(world: World) -> Record:
         free_value_share_after=anniversaries(split) if split else {},
         first_passage=dict(politics.first),
     )
+
+
+def value_ratio(world: World) -> float | None:
+    """Value of all coins over that of one coin that nobody had split; none before a directive.
+
+    The path of the price is that of the paired run without the directive, but for what the
+    directive does to concentration.
+    """
+    if not world.politics.effective:
+        return None
+    return float(sum(world.coin_prices) / world.outside_usd)
 
 
 def anniversaries(split: Split) -> dict[int, float]:

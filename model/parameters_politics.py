@@ -172,6 +172,9 @@ class Hypotheses(Section):
     fork: Literal["new_algorithm", "invalidate", "none"] = text(
         "new_algorithm", "H_FORKTYPE: the fork that discontent holders make"
     )
+    minority: Literal["work", "checkpoints"] = text(
+        "work", "enforcers who are outnumbered rely on work, or opt out by signed checkpoints"
+    )
     custody: Literal["freeze", "sell"] = text(
         "freeze", "H_CUSTODY: what custodians do with the coin they must not credit"
     )

@@ -12,7 +12,7 @@ from model import branching, pricing
 from model.branching import divided, mine_alone, pay_branch, take_best_branch
 from model.chain.branch import Rule, SplitChain
 from model.chain.chain import Chain
-from model.chain.compliance import Choice
+from model.chain.compliance import Choice, Directive
 from model.chain.forks import (
     ForkKind,
     can_attack,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from model.world import World
 
 NO_DAY = -1
+MINORITY_DAYS = 30  # after which enforcers know that they are outnumbered
 DATED_FORKS = {
     "new_algorithm": ForkKind.NEW_ALGORITHM,
     "invalidate": ForkKind.INVALIDATION,
@@ -97,7 +98,9 @@ def split_by_miners(world: World, tree: BlockTree) -> None:
         float(politics.work[:, side.parties].sum()) for side in (free, compliant)
     )
     free_hash = on_free / max(on_free + on_compliant, 1e-300)
-    split = begin_split(world, lone, None, SplitKind.MINERS, (compliant.work, free.work), free_hash)
+    # Nobody changed a rule, the difficulty's least of all.
+    work = (compliant.work, free.work)
+    split = begin_split(world, lone, None, SplitKind.MINERS, work, free_hash, Rule.EPOCHS)
     split.free_market_sat = market - (free.fees_sat - fees)
     # From this day on there are two prices, though the day's machines ran for the old one.
     world.coin_prices = holding.value_coins(world, split)
@@ -107,7 +110,7 @@ def split_by_miners(world: World, tree: BlockTree) -> None:
 
 
 def split_by_users(world: World, kind: ForkKind, rule: Rule | None = None) -> None:
-    """Users fork: from today there are two coins with the same past."""
+    """Users, or enforcers by checkpoints, fork: from today two coins have the same past."""
     politics = world.politics
     if politics.tree is not None:
         take_best_branch(world)
@@ -185,14 +188,33 @@ def refuse_known(world: World, split: Split) -> None:
 def fork_if_due(world: World) -> None:
     """Begin the fork that users have proposed, or that the scenario dates."""
     dated = [event for event in world.case.events if event.kind == "fork"]
+    due = any(event.date == world.today for event in dated) or world.discontent.is_due(world.day)
+    if world.politics.split is not None and due:
+        world.discontent.activation_day = NO_DAY
+        world.tell("fork_refused", "WORLD", "a fork is due while there are two coins already")
     if world.politics.split is None and any(event.date == world.today for event in dated):
         event = dated[0]
         rule = None if event.difficulty_rule is None else RULES[event.difficulty_rule]
         split_by_users(world, DATED_FORKS[event.fork], rule)
+    elif outnumbered(world):
+        split_by_users(world, ForkKind.CHECKPOINTS)
     elif holding.fork_due(world):
         world.discontent.activation_day = NO_DAY
         split_by_users(world, holding.KINDS[world.case.hypotheses.fork])
     change_rule(world, dated)
+
+
+def outnumbered(world: World) -> bool:
+    """Whether enforcers, fewer than half after a month, opt out by checkpoints of their own."""
+    politics = world.politics
+    if world.case.hypotheses.minority != "checkpoints" or politics.split is not None:
+        return False
+    return any(
+        live.level == Directive.ENFORCE
+        and 0.0 < live.shares.enforcing < 0.5
+        and (world.today - live.event.date).days >= MINORITY_DAYS
+        for live in politics.live
+    )
 
 
 def change_rule(world: World, dated: list[Fork]) -> None:

@@ -53,6 +53,15 @@ def uniform(key: np.uint64, day: int, row: int, draw: int) -> float:
 
 
 @njit(cache=True)
+def uniforms_of(key: np.uint64, day: int, names: np.ndarray, draw: int) -> np.ndarray:
+    """One uniform draw in [0, 1) for each name, a whole number; equal names draw alike."""
+    drawn = np.empty(names.size)
+    for place in range(names.size):
+        drawn[place] = uniform(key, day, names[place], draw)
+    return drawn
+
+
+@njit(cache=True)
 def uniforms(key: np.uint64, day: int, rows: int) -> np.ndarray:
     """One uniform draw in [0, 1) for each of `rows` rows on one day."""
     drawn = np.empty(rows)

@@ -144,15 +144,25 @@ def test_without_a_penalty_nobody_obeys_against_his_conviction():
     assert shares[3] > 0.3
 
 
-def test_states_under_sanctions_include_whatever_it_costs():
-    case = frozen_case(FIRST + 1, *BY_SITE, us_share=0.1, events=(directive("RUS"),))
-    private, state = World(case), World(case)
-    russian = state.miners["nation"] == nation_row(state, "RUS")
-    state.miners["form"][russian] = STATE
-    assert live(private).recorder["enforcing_share"][-1] > 0.01
-    assert live(state).recorder["enforcing_share"][-1] == 0.0
-    assert (state.miners["work"][russian] > 0.0).any()
-    assert (state.politics.live[0].bound[russian] == Choice.INCLUDE).all()
+def test_states_under_sanctions_include_whatever_it_costs_and_obey_their_own_law():
+    shares = {}
+    for issuer in ("USA", "RUS"):
+        case = frozen_case(FIRST + 1, *BY_SITE, us_share=0.6, events=(directive(issuer),))
+        private, state = World(case), World(case)
+        for world in (private, state):
+            world.miners["ideology"][:] = 0.0
+        russian = state.miners["nation"] == nation_row(state, "RUS")
+        state.miners["form"][russian] = STATE
+        mined = [live(world).recorder["enforcing_share"][-1] for world in (private, state)]
+        held = state.miners["work"][russian].sum() / state.miners["work"].sum()
+        shares[issuer] = (*mined, held)
+    private, state, held = shares["USA"]
+    # Above one half everybody else complies.
+    assert private == pytest.approx(1.0)
+    assert held > 0.01
+    assert state == pytest.approx(1.0 - held, abs=1e-9)
+    assert shares["RUS"][1] == pytest.approx(shares["RUS"][0], abs=0.01)
+    assert shares["RUS"][1] > 0.01
 
 
 def test_who_is_told_may_not_ignore_a_filter():

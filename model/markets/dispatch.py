@@ -207,6 +207,29 @@ def _sum_rows(partial: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
+def divide_among(
+    site: np.ndarray, owner: np.ndarray, weight: np.ndarray, amount: np.ndarray, owners: int
+) -> np.ndarray:
+    """Amounts of sites divided among the owners of the fleets there, by weight; per owner.
+
+    Parameters
+    ----------
+    site, owner, weight : rows of each fleet's site (-1 in the warehouse) and owner, its weight
+    amount : per site
+    """
+    total = np.zeros(amount.size)
+    for row in range(site.size):
+        if weight[row] > 0.0 and site[row] >= 0:
+            total[site[row]] += weight[row]
+    divided = np.zeros(owners)
+    for row in range(site.size):
+        if weight[row] > 0.0 and site[row] >= 0:
+            place = site[row]
+            divided[owner[row]] += weight[row] / total[place] * amount[place]
+    return divided
+
+
+@njit(cache=True)
 def tally(
     owner: np.ndarray,
     site: np.ndarray,

@@ -133,6 +133,15 @@ def find_seat(seats: Seats, nation: int, draw: float) -> int:
 
 
 @njit(cache=True)
+def find_seats(seats: Seats, nation: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """`find_seat` for each searcher: nation (-1: the world) and draw; -1 where none is vacant."""
+    found = np.empty(nation.size, dtype=np.int64)
+    for searcher in range(nation.size):
+        found[searcher] = find_seat(seats, nation[searcher], draw[searcher])
+    return found
+
+
+@njit(cache=True)
 def seat_value(
     terms: SiteTerms, site: int, efficiency: float, outlook: Outlook, rate: float
 ) -> float:
