@@ -122,7 +122,7 @@ def politics_row(world: World) -> dict[str, float]:
         return {}
     shares = most_enforcing(world)
     row = {"enforcing_share": shares.enforcing, "filtering_share": shares.filtering}
-    row["inclusion_rate"] = 1.0 - holding.censored_share(world, 1)
+    row["inclusion_rate"] = 1.0 - holding.censored_share(world, EPOCH_DAYS)
     if politics.split is not None:
         row["inclusion_rate"] = resistance(world)[0]
     if isinstance(world.blocks, DayOfTree):

@@ -54,7 +54,7 @@ SERIES: tuple[Series, ...] = (
     Series(
         "orphan_rate", "1", "orphaned blocks over found, of 14 days; natural without a directive"
     ),
-    Series("inclusion_rate", "1", "forbidden transactions included, over unconstrained", 1.0),
+    Series("inclusion_rate", "1", "forbidden transactions included, over all; 14 days", 1.0),
     Series("free_coin_value_share", "1", "value of the free branch over both branches", 1.0),
     Series(
         "neutrality_discount",
