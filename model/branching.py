@@ -10,20 +10,21 @@ import numpy as np
 from agents import complying
 from agents.complying import STANCES, LiveDirective
 from agents.miner import Miner
-from model.chain.censorship import offence_chance
-from model.chain.compliance import Choice
+from model.chain.censorship import bribes, offence_chance
+from model.chain.compliance import Choice, Directive
 from model.chain.patience import Patience
 from model.chain.sides import Stances
 from model.chain.tree import BlockTree, DayOfTree
 from model.rewards.shared import shared
 from model.rewards.solo import solo
-from model.units import SECONDS_PER_DAY
+from model.units import SATOSHI_PER_COIN, SECONDS_PER_DAY
 
 if TYPE_CHECKING:
     from model.chain.chain import DayOfBlocks
     from model.world import World
 
 
+DAYS_TO_TELL = 3  # by then members have left pools that comply
 NOTICED = 0.001  # of the hashrate, from which filtering is one
 
 
@@ -187,6 +188,19 @@ def observe_tree(world: World, day: DayOfTree) -> None:
     politics.reverted |= day.reverts > 0
     politics.filtered |= any(1.0 - live.shares.including > NOTICED for live in politics.live)
     tell_milestones(world, day)
+    price_bribes(world)
+
+
+def price_bribes(world: World) -> None:
+    """Some days into an order to enforce: what it would cost to buy either side."""
+    politics = world.politics
+    for live in politics.live:
+        old = (world.today - live.event.date).days >= DAYS_TO_TELL
+        if politics.bribes is None and old and live.level == Directive.ENFORCE:
+            reward_btc = world.chain.subsidy_sat / SATOSHI_PER_COIN + world.fees_btc
+            politics.bribes = bribes(
+                live.shares, live.patience, reward_btc, nation_budget_btc=0.0, users_budget_btc=0.0
+            )
 
 
 def mean_wait_hours(day: DayOfTree, arrivals_day: float) -> float:

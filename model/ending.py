@@ -149,9 +149,17 @@ def story(world: World) -> dict[str, float | str]:
         "blocks_orphaned": float(sum(politics.orphaned)),
         "forbidden_wait_hours_median": wait_median(world),
     }
+    if politics.bribes is not None:
+        told["bribe_of_users_btc_block"] = politics.bribes.users_btc
+        told["subsidy_of_nation_btc_block"] = politics.bribes.nation_btc
     split = politics.split or politics.ended
     told |= compliance(world) | ({} if split is None else two_coins(world, split))
-    return {name: value for name, value in told.items() if value == value}
+    return {name: value for name, value in told.items() if is_told(value)}
+
+
+def is_told(value: float | str) -> bool:
+    """Whether a figure is a number, or words; no bribe buys a majority that never gives up."""
+    return isinstance(value, str) or math.isfinite(value)
 
 
 def compliance(world: World) -> dict[str, float | str]:

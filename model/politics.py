@@ -11,6 +11,7 @@ import numpy as np
 from agents.complying import LiveDirective
 from agents.holding import Coins
 from model.chain.branch import SplitChain
+from model.chain.censorship import Bribes
 from model.chain.forks import ForkKind
 from model.chain.outcome import SplitKind
 from model.chain.tree import BlockTree
@@ -67,6 +68,7 @@ class Politics:
     wait_hours : mean wait of the forbidden transactions that got in today; NaN if none did
     first : name of a milestone to the date on which it was first passed
     effective, filtered : whether a directive was ever in force, whether anybody ever filtered
+    bribes : per block that users and a nation would have to pay, some days into a directive
     splits : so far
     reverted : whether there is one chain again after a split that was final
     compliant_work, free_work : since the split, in units of difficulty
@@ -85,6 +87,7 @@ class Politics:
     first: dict[str, str] = field(default_factory=dict)
     effective: bool = False
     filtered: bool = False
+    bribes: Bribes | None = None
     splits: int = 0
     reverted: bool = False
     compliant_work: float = 0.0

@@ -230,10 +230,26 @@ def answers(run: Run) -> list[tuple[str, str]]:
         ("who complies", complying(run)),
         ("blocks orphaned", orphaned(run)),
         ("payments waited", waited(run)),
+        ("bribes", bribed(run)),
         ("the chain", parting(run)),
         ("original rules", _original(run)),
     ]
     return [(question, answer) for question, answer in asked if answer]
+
+
+def bribed(run: Run) -> str:
+    """What it would cost to buy an inclusion, or to keep enforcers enforcing."""
+    users, nation = (
+        run.facts["headline"].get(f"{name}_btc_block")
+        for name in ("bribe_of_users", "subsidy_of_nation")
+    )
+    if nation is None:
+        return ""
+    bought = (
+        "no bribe buys an inclusion" if users is None else f"an inclusion costs {users:.2f} BTC"
+    )
+    kept = f"enforcers need {nation:.2f} BTC a block" if nation > 0.0 else "enforcers need nothing"
+    return f"{bought}, {kept} (a few days in)"
 
 
 def complying(run: Run) -> str:

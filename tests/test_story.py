@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -347,3 +348,24 @@ def test_headlines_tell_who_complies_and_how_many_blocks_were_orphaned(world: Wo
     if world.politics.split is not None:
         assert told["original_rules"] in ("compliant", "free")
         assert told["splits"] == world.politics.splits
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({}, ""),
+        (
+            {"subsidy_of_nation_btc_block": 0.0},
+            "no bribe buys an inclusion, enforcers need nothing",
+        ),
+        (
+            {"bribe_of_users_btc_block": 0.746, "subsidy_of_nation_btc_block": 0.562},
+            "an inclusion costs 0.75 BTC, enforcers need 0.56 BTC a block",
+        ),
+    ],
+)
+def test_what_bribes_would_cost(figures, words):
+    run = SimpleNamespace(facts={"headline": figures})
+    told = story.bribed(run)
+    assert told.startswith(words)
+    assert bool(told) == bool(words)
