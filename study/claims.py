@@ -13,7 +13,16 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.table import Table
 
-from study import claims_costs, claims_firms, claims_sites, experiments
+from study import (
+    claims_chain,
+    claims_costs,
+    claims_defence,
+    claims_directives,
+    claims_firms,
+    claims_nations,
+    claims_sites,
+    experiments,
+)
 from study.claim import Claim, Finding
 
 COLOURS = {"supports": "green", "contradicts": "red", "conditional": "yellow"}
@@ -23,7 +32,15 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
     {
         claim.id: claim
         for claim in sorted(
-            (*claims_costs.CLAIMS, *claims_firms.CLAIMS, *claims_sites.CLAIMS),
+            (
+                *claims_costs.CLAIMS,
+                *claims_firms.CLAIMS,
+                *claims_sites.CLAIMS,
+                *claims_chain.CLAIMS,
+                *claims_defence.CLAIMS,
+                *claims_directives.CLAIMS,
+                *claims_nations.CLAIMS,
+            ),
             key=lambda claim: claim.id,
         )
     }

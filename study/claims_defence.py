@@ -137,9 +137,9 @@ def dumped_part(nation: str, american_templates: float) -> float:
     return float(dump_fraction(expected_loss(risk[atlas.nations.row(nation)])))
 
 
-def _templates_for(part: float) -> float:
-    """American share of templates at which Russia sells a part of its coins in a quarter."""
-    return flip(lambda share: dumped_part("RUS", share) - part, 0.2, 0.9)
+def templates_for(part: float, nation: str = "RUS") -> float:
+    """American share of templates at which a nation sells a part of its coins in a quarter."""
+    return flip(lambda share: dumped_part(nation, share) - part, 0.2, 0.9)
 
 
 def russia_dumps(_: Results) -> Finding:
@@ -147,7 +147,7 @@ def russia_dumps(_: Results) -> Finding:
     shares = (0.40, 0.45, 0.50, 0.60)
     sold = [dumped_part("RUS", share) for share in shares]
     china = dumped_part("CHN", 1.0)
-    first, half = (_templates_for(part) for part in (1e-6, 0.5))
+    first, half = (templates_for(part) for part in (1e-6, 0.5))
     shift = 1.0 - np.exp(-flow_impact(DUMPED_BTC))
     return Finding(
         verdict(sold[2] > 0.99, dumped_part("RUS", 1.0) < 0.5),

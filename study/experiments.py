@@ -12,7 +12,7 @@ import numpy as np
 
 from model.events import Ban
 from model.scenario import Scenario, load, with_days
-from study import history
+from study import history, nations_seen
 from study.claim import FloatArray, Interval, interval
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SIZE = ("start.miners=200", "start.sites=500")
 SUPERCHEAP_USD_MWH = 30.0
 SUNNY = ("btm_solar_wind", "home_solar")
 PUBLIC = 2
-TWENTY_YEARS, TEN_YEARS, FIVE_YEARS = 7305, 3653, 1827
+TWENTY_YEARS, TEN_YEARS, FIVE_YEARS, THIRTY_MONTHS = 7305, 3653, 1827, 912
 # Lead time of idle connections, and the size in which they are offered.
 BROWNFIELD_DAYS, BROWNFIELD_MW = 183, 50.0
 RUSSIAN_LAW = 0.34
@@ -61,12 +61,14 @@ class Course:
     firms : columns of the firms of the first day, on that day
     alive : [month, firm of the first day]
     work : [month, firm of the first day], TH/s
+    ended : class, milestones and headline figures of the run, and its events by kind
     """
 
     monthly: Mapping[str, FloatArray]
     firms: Mapping[str, FloatArray]
     alive: FloatArray
     work: FloatArray
+    ended: Mapping[str, Any]
 
     def at(self, name: str, year: float) -> float:
         """A series some years after the start."""
@@ -156,6 +158,9 @@ _BAN = (
     ),
 )
 _AFTER_BAN_DAYS = 428
+_NO_FORK = ('hypotheses.fork="none"',)
+_BY_SITE = ('hypotheses.jurisdiction="site"',)
+_HASH_WAR = ('hypotheses.payoff="hashwar"',)
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
@@ -190,6 +195,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             "china_ban_2021", _RUIN, 190, (), ruin_where_no_law_rules
         ),
         "up to the ban": Experiment("china_ban_2021", days=608),
+        "sixty percent": Experiment("us_60_2028", days=THIRTY_MONTHS),
+        "sixty percent, no fork": Experiment("us_60_2028", _NO_FORK, THIRTY_MONTHS),
+        "a quarter": Experiment("us_25", _BY_SITE, THIRTY_MONTHS),
+        "a quarter, three maps": Experiment("us_25", days=THIRTY_MONTHS),
+        "China orders": Experiment("symmetric_attackers", days=608),
+        "made in the USA": Experiment("made_in_usa", days=FIVE_YEARS),
+        "from 2025": Experiment("baseline_2025", days=FIVE_YEARS),
+        "sanctioned energy": Experiment("sanctions_iran_russia", _RISING, FIVE_YEARS),
+        "race for reserves": Experiment("reserves_race", _RISING, FIVE_YEARS),
+        "nobody defends": Experiment("reserves_race_undefended", _RISING, FIVE_YEARS),
+        "dominance prized": Experiment("reserves_race", (*_RISING, *_HASH_WAR), FIVE_YEARS),
     }
 )  # fmt: skip
 
@@ -230,7 +246,7 @@ def course_of(job: tuple[str, int]) -> Course:
         if key not in ("alive", "work")
     }
     alive, work = (np.array([entry[key] for entry in seen]) for key in ("alive", "work"))
-    return Course(columns, firms, alive, work)
+    return Course(columns, firms, alive, work, nations_seen.ended(world))
 
 
 def first_firms(world: World) -> dict[str, FloatArray]:
@@ -288,6 +304,7 @@ def observe(world: World, firms: int) -> dict[str, Any]:
         "installed": float(fleets["hashrate"][fleets.rows].sum()),
         "alive": miners["status"][:firms] < 3,
         "work": miners["work"][:firms].copy(),
+        **nations_seen.nations_of(world),
     }
 
 
