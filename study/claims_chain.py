@@ -171,7 +171,7 @@ def flout_the_law(_: Results) -> Finding:
     half = [_fine_for_half(patience) for patience in patiences]
     least = half[0] / at_home
     return Finding(
-        verdict(now > 0.05, now < 0.01),
+        verdict(now > 0.05, now < 0.01 and half[0] < 0.1 * fine * at_home),
         f"{now:.0%} flout a fine of {fine:.0f} block rewards a block, even at home, where "
         f"{at_home:.0%} is found out; beside 25 % coerced half would below a fine times detection "
         f"of {word(half)} block rewards, if enforcers never give up, or do 6 or 2 "

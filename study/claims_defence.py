@@ -174,8 +174,7 @@ def large_holders_defend(_: Results) -> Finding:
         f"({held:,.0f} coins, assumed) as {word(parts, 'd')} holders bring the largest share from "
         f"1 to {word(reached)}",
         f"on how many they are: more than {int(held / alone)} alike begin nothing unless allied; "
-        f"as one they would bear a markup up to {markup:.1f} (0.4 assumed), and pay for all who "
-        "hold a coin and do not mine",
+        f"as one they would bear a markup up to {markup:.1f} (0.4 assumed)",
     )
 
 

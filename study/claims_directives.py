@@ -75,16 +75,17 @@ def outsiders_must_censor(results: Results) -> Finding:
     sixty, quarter = results["sixty percent"], results["a quarter"]
     maps = results["a quarter, three maps"]
     days = days_to(sixty, "all_comply")
-    within = f", {max(days)} days later at most" if days else ""
+    within = f" at most {max(days)} days later" if any(days) else " on the day" if days else ""
     filters = orphan_rates(Shares(0.60, 0.20, 0.20), NEVER).filtering
     patient = [tipping_share(Patience("lag", lag)) for lag in (2, 6, BLOCKS_PER_DAY)]
     all_do, none_does = passed(sixty, "all_comply"), passed(quarter, "all_comply")
     return Finding(
         verdict(all_do == len(sixty) and none_does == 0, all_do == 0),
-        f"all hashrate complies beside 60 % by site in {counted(all_do, len(sixty))} runs"
-        f"{within}; beside a quarter, told by site, in {counted(none_does, len(quarter))}, told by "
-        f"site, seat and pool in {counted(passed(maps, 'all_comply'), len(maps))}; who only "
-        f"filters beside 60 % loses {filters:.0%} of its blocks: outsiders must enforce too",
+        f"beside 60 % all hashrate complies{within} in {counted(all_do, len(sixty))} runs (law "
+        f"reaches sites, seats and pools); beside a quarter, told by site, in "
+        f"{counted(none_does, len(quarter))}, told by site, seat and pool in "
+        f"{counted(passed(maps, 'all_comply'), len(maps))}; who only filters beside 60 % loses "
+        f"{filters:.0%} of its blocks: outsiders must enforce too",
         "on a majority told: it tips where 0.50 enforce and never give up, at "
         f"{word(patient, '.3f')} if they give up 2, 6, 144 blocks behind; with pools "
         "and seats a quarter by site may already be one",
@@ -97,7 +98,7 @@ def compliant_must_fork_away(results: Results) -> Finding:
     left = [sum(course.ended.get("split_by") == "miners" for course in runs)
             for runs in (site, maps)]  # fmt: skip
     heavier = sum(course.ended.get("original_rules") == "compliant" for course in site)
-    keys, shares = race_keys(1, WALKS), (0.49, 0.50, 0.505, 0.51, 0.52)
+    keys, shares = race_keys(1, WALKS), (0.49, 0.505, 0.52)
     chances = [split_by_walk(share, NEVER, keys).chance for share in shares]
     six = split_by_walk(0.25, SIX, keys).chance
     after = interval([course.ended["free_coin_value_share_after_1_years"] for course in site])
@@ -107,7 +108,7 @@ def compliant_must_fork_away(results: Results) -> Finding:
         f"{max(days_to(site, 'split'))} days, told by site, seat and pool in "
         f"{counted(left[1], len(maps))}; with {word(shares, 'g')} enforcing the chance within a "
         f"year is {word(chances)}; but the compliant coin has {1 - after.mean:.2f} of the value "
-        f"after a year and at the end the more work in {heavier}/{len(site)}",
+        f"after a year and by mid-2030 the more work in {heavier}/{len(site)}",
         f"on patience without end (6 blocks behind: {six:.2f}) and a share below 0.505; that it is "
         "the compliant coin which leaves holds while it has less work: profit takes hashrate to "
         "the dearer coin",
@@ -124,7 +125,7 @@ def machines_left_behind(results: Results) -> Finding:
         verdict(price.high < 1.0, price.low > 1.0),
         "old machines have no hashrate on the new coin; where users fork (after the directive at "
         f"60 %) the price of the coin they can mine is {price.mean:.2f} [{price.low:.2f}, "
-        f"{price.high:.2f}] of what it is where they do not, half a year to a year and a half on",
+        f"{price.high:.2f}] of what it is where they do not, by mid-2030",
         "by construction; what it costs hangs on who holds: here the free coin has "
         f"{opening.mean:.2f} of the value",
     )
