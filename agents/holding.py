@@ -180,8 +180,8 @@ def open_market(world: World, free_hash: float) -> Coins:
     groups = holders_of_both(world)
     low, high = terms.adjustment_years_low, terms.adjustment_years_high
     draw = float(uniform(world.streams.key("holders"), 1, 0, 0))
-    event = next((event for event in world.case.events if event.kind == "fork"), None)
-    given = None if event is None else event.free_value_share
+    dated = (event for event in world.case.events if event.kind == "fork")
+    given = next((event.free_value_share for event in dated if event.date == world.today), None)
     share = (
         opening_share(groups, terms.network, free_hash, terms.hashrate_pull)
         if given is None

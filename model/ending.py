@@ -85,19 +85,32 @@ def resistance(world: World) -> tuple[float, float]:
     if split is None or not politics.live:
         alone = 1.0 - holding.censored_share(world, RECENT_DAYS)
         return alone, alone if split is None else 1.0
-    own = compliant_includers(world, split)
-    return own, 1.0
+    # Whom a directive that parts the coins reaches mines the compliant one: what is left to
+    # hold up payments on the free coin are the directives that both keep.
+    free = min(
+        (let_through(live.shares) for live in split.kept if in_force(world, live)), default=1.0
+    )
+    return compliant_includers(world, split), free
+
+
+def in_force(world: World, live: LiveDirective) -> bool:
+    """Whether a directive has not ended."""
+    return any(live is other for other in world.politics.live)
 
 
 def compliant_includers(world: World, split: Split) -> float:
     """Share of the compliant coin's blocks that let a forbidden transaction through.
 
-    After a split by miners nobody on that side builds on such a block. After a fork by users
-    those who include stay, and are orphaned by a majority that enforces.
+    After a split by miners, or by checkpoints, nobody on that side builds on such a block. After
+    a fork by users those who include stay.
     """
-    if split.by == SplitKind.MINERS:
+    if split.by == SplitKind.MINERS or split.kind == ForkKind.CHECKPOINTS:
         return 0.0
-    shares = most_enforcing(world)
+    return let_through(most_enforcing(world))
+
+
+def let_through(shares: Shares) -> float:
+    """Share of blocks that hold a forbidden transaction: a majority that enforces orphans them."""
     return 0.0 if shares.enforcing > 0.5 else shares.including
 
 
@@ -123,6 +136,8 @@ def politics_row(world: World) -> dict[str, float]:
     shares = most_enforcing(world)
     row = {"enforcing_share": shares.enforcing, "filtering_share": shares.filtering}
     row["inclusion_rate"] = 1.0 - holding.censored_share(world, EPOCH_DAYS)
+    if isinstance(world.blocks, DayOfTree) and world.blocks.blocks == 0:
+        row["inclusion_rate"] = math.nan  # all of the day's blocks are in dispute
     if politics.split is not None:
         row["inclusion_rate"] = resistance(world)[0]
     if isinstance(world.blocks, DayOfTree):

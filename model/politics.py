@@ -36,6 +36,7 @@ class Split:
     hashrate_ths : on each coin by behaviour, [2, 5], of yesterday
     free_market_sat : free coins that neither miners nor nations hold
     rejected : miners whose blocks the free coin's nodes refuse
+    kept : directives that the free coin's miners follow too; others part the two
     """
 
     compliant: SplitChain
@@ -49,6 +50,11 @@ class Split:
     hashrate_ths: np.ndarray = field(default_factory=lambda: np.zeros((2, len(Behaviour))))
     free_market_sat: int = 0
     rejected: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    kept: list[LiveDirective] = field(default_factory=list)
+
+    def parts(self, live: LiveDirective) -> bool:
+        """Whether a directive is followed on the compliant coin only."""
+        return not any(live is other for other in self.kept)
 
 
 @dataclass
@@ -70,6 +76,7 @@ class Politics:
     effective, filtered : whether a directive was ever in force, whether anybody ever filtered
     bribes : per block that users and a nation would have to pay, some days into a directive
     splits : so far
+    opted_out : whether enforcers who were outnumbered have turned to checkpoints
     reverted : whether there is one chain again after a split that was final
     compliant_work, free_work : since the split, in units of difficulty
     """
@@ -89,6 +96,7 @@ class Politics:
     filtered: bool = False
     bribes: Bribes | None = None
     splits: int = 0
+    opted_out: bool = False
     reverted: bool = False
     compliant_work: float = 0.0
     free_work: float = 0.0

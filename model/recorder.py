@@ -54,8 +54,15 @@ SERIES: tuple[Series, ...] = (
     Series(
         "orphan_rate", "1", "orphaned blocks over found, of 14 days; natural without a directive"
     ),
-    Series("inclusion_rate", "1", "forbidden transactions included, over all; 14 days", 1.0),
-    Series("free_coin_value_share", "1", "value of the free branch over both branches", 1.0),
+    Series(
+        "inclusion_rate",
+        "1",
+        "forbidden transactions included, over all; 14 days, null while all blocks are in dispute",
+        1.0,
+    ),
+    Series(
+        "free_coin_value_share", "1", "value of the free branch over both; 1 with one coin", 1.0
+    ),
     Series(
         "neutrality_discount",
         "1",
@@ -71,7 +78,12 @@ SERIES: tuple[Series, ...] = (
     Series("machine_output_mw", "MW/month", "machines built, as a monthly rate"),
     Series("site_capacity_gw", "GW", "energised capacity of mining sites"),
     Series("firms", "1", "firms that are alive"),
-    Series("free_coin_hashrate_share", "1", "hashrate of the free branch over both", 1.0),
+    Series(
+        "free_coin_hashrate_share",
+        "1",
+        "hashrate of the free branch over both; 1 with one coin",
+        1.0,
+    ),
     Series("compliant_price_usd", "USD/BTC", "price of the compliant coin of a split", math.nan),
     Series("free_price_usd", "USD/BTC", "price of the free coin of a split", math.nan),
     Series(

@@ -52,6 +52,12 @@ DATED_FORKS = {
     "invalidate": ForkKind.INVALIDATION,
     "rules": ForkKind.OTHER_RULES,
 }
+FORKED = {
+    ForkKind.NEW_ALGORITHM: "users fork the chain: new algorithm",
+    ForkKind.INVALIDATION: "users fork the chain: invalidation of known bad actors' blocks",
+    ForkKind.OTHER_RULES: "users fork the chain: other rules",
+    ForkKind.CHECKPOINTS: "enforcers, outnumbered, leave the chain by signed checkpoints",
+}
 RULES = {"bitcoin": Rule.EPOCHS, "eda": Rule.EMERGENCY, "asert": Rule.CONTINUOUS}
 
 
@@ -102,10 +108,12 @@ def split_by_miners(world: World, tree: BlockTree) -> None:
     work = (compliant.work, free.work)
     split = begin_split(world, lone, None, SplitKind.MINERS, work, free_hash, Rule.EPOCHS)
     split.free_market_sat = market - (free.fees_sat - fees)
+    broken = free.offences & ~compliant.offences
+    split.kept = [live for bit, live in enumerate(politics.live) if not broken >> bit & 1]
     # From this day on there are two prices, though the day's machines ran for the old one.
     world.coin_prices = holding.value_coins(world, split)
     world.price_usd = world.coin_prices[COMPLIANT]
-    world.tell("split", "WORLD", f"miners have split the chain: the free branch leads by "
+    world.tell("split", "WORLD", f"miners have split the chain: the free branch has "
                f"{free.work / max(compliant.work, 1e-300):.1f} times the work")  # fmt: skip
 
 
@@ -119,8 +127,7 @@ def split_by_users(world: World, kind: ForkKind, rule: Rule | None = None) -> No
     free = world.chain.copy_at(world.chain.tip, np.zeros(0))
     split = begin_split(world, free, kind, SplitKind.USERS, rule=rule)
     split.free_market_sat = market
-    words = kind.value.replace("_", " ")
-    world.tell("split", "WORLD", f"users fork the chain: {words}")
+    world.tell("split", "WORLD", FORKED[kind])
 
 
 def begin_split(
@@ -197,6 +204,7 @@ def fork_if_due(world: World) -> None:
         rule = None if event.difficulty_rule is None else RULES[event.difficulty_rule]
         split_by_users(world, DATED_FORKS[event.fork], rule)
     elif outnumbered(world):
+        world.politics.opted_out = True
         split_by_users(world, ForkKind.CHECKPOINTS)
     elif holding.fork_due(world):
         world.discontent.activation_day = NO_DAY
@@ -205,9 +213,14 @@ def fork_if_due(world: World) -> None:
 
 
 def outnumbered(world: World) -> bool:
-    """Whether enforcers, fewer than half after a month, opt out by checkpoints of their own."""
+    """Whether enforcers, fewer than half after a month, opt out by checkpoints of their own.
+
+    They do so once: where the others come back to their chain, it goes on by checkpoints.
+    """
     politics = world.politics
-    if world.case.hypotheses.minority != "checkpoints" or politics.split is not None:
+    if world.case.hypotheses.minority != "checkpoints":
+        return False
+    if politics.opted_out or politics.split is not None:
         return False
     return any(
         live.level == Directive.ENFORCE
@@ -232,12 +245,17 @@ def behaviours(world: World, split: Split) -> np.ndarray:
     """Work of each miner by how it chooses between the coins, TH/s, [miner, 5]."""
     politics, forks = world.politics, world.case.forks
     by_miner = np.zeros((world.miners.size, len(Behaviour)))
-    work, coerced, staunch = world.miners["work"], 0.0, np.zeros(world.miners.size, dtype=bool)
+    work, coerced = world.miners["work"], 0.0
+    staunch = np.full(world.miners.size, bool(politics.live))
     if politics.live:
         politics.work = complying.take_sides(world, politics.live, world.blocks.retargets > 0)
-        coerced = complying.divide_work(world, politics.live)[:, 1:].sum(axis=1)
+        parts = complying.divide_work(world, politics.live)
+        parting = [bit for bit, live in enumerate(politics.live) if split.parts(live)]
+        reached = np.arange(parts.shape[1]) & sum(1 << bit for bit in parting) != 0
+        coerced = parts[:, reached].sum(axis=1)
         # Nobody enforces who is not told to, or is no worse off by it.
-        staunch = np.all([live.free != Choice.ENFORCE for live in politics.live], axis=0)
+        for bit in parting:
+            staunch &= politics.live[bit].free != Choice.ENFORCE
     own = np.maximum(work - coerced, 0.0)
     # To whom neutrality is worth a whole block's reward, no other coin pays better.
     devoted = staunch & (complying.convictions(world) >= 1.0)
@@ -335,7 +353,8 @@ def wipe_out(world: World, split: Split) -> None:
     politics = world.politics
     politics.ended, politics.split, politics.reverted = split, None, True
     world.miners["free_sat"] = 0
-    politics.passed("wipeout", world, "the free side, unpinned, falls behind and is undone")
+    politics.passed("wipeout", world)
+    world.tell("wipeout", "WORLD", "the free side, unpinned, falls behind and is undone")
     branching.plant_tree(world)
 
 

@@ -146,10 +146,10 @@ def lines(run: Run) -> list[Line]:
 
 def splits(run: Run) -> Splits:
     """When the chain split, and when each split was undone."""
-    begun = run.events.filter(pl.col("kind") == "split")["date"].to_list()
-    two = pl.col("free_price_usd").is_not_null()
-    healed = run.series.filter(two.shift(1, fill_value=False) & ~two)["date"].to_list()
-    return Splits(tuple(begun), tuple(healed))
+    begun, undone = (
+        tuple(run.events.filter(pl.col("kind") == kind)["date"]) for kind in ("split", "wipeout")
+    )
+    return Splits(begun, undone)
 
 
 def _milestone(event: dict[str, Any]) -> tuple[str, str]:
@@ -286,7 +286,8 @@ def orphaned(run: Run) -> str:
 
 def waited(run: Run) -> str:
     """How long a blacklisted payment waited, on days with one chain."""
-    wait, inside = pl.col("forbidden_wait_hours"), pl.col("inclusion_rate") > 0.0
+    wait, rate = pl.col("forbidden_wait_hours"), pl.col("inclusion_rate")
+    inside = rate.is_null() | (rate > 0.0)
     days = run.series.filter(_one_chain_censored())
     with_any = days["forbidden_wait_hours"].count()
     said = []
@@ -330,6 +331,10 @@ def _original(run: Run) -> str:
         return ""
     if headline["split_by"] == "new_algorithm":
         return "the compliant coin; the free one has a new algorithm"
+    if headline["split_by"] == "checkpoints":
+        return "the free coin; the compliant one lives by signed checkpoints"
+    if headline["split_by"] == "miners" and headline["original_rules"] == "compliant":
+        return "the compliant coin: it left with less work, and has more since the split"
     return f"the {headline['original_rules']} coin, of more work since the split"
 
 

@@ -11,9 +11,9 @@ from model import geography
 from model.atlas import DATA
 
 
-def rounded(value: float) -> str:
+def rounded(value: float | None) -> str:
     """A number in three significant digits, with separators of thousands."""
-    if not math.isfinite(value):
+    if value is None or not math.isfinite(value):
         return "undefined"
     if value != 0.0 and not 1e-3 <= abs(value) < 999_500.0:
         return f"{value:.2e}"

@@ -97,8 +97,10 @@ def write(folder: Path, told: Case) -> runfolder.Run:
     ):
         if key in told:
             recorder.event(told[key], kind, "WORLD", "something happens")
-    for first, _ in splits:
+    for first, last in splits:
         recorder.event(first, "split", "WORLD", "there are two coins")
+        if last < told["days"]:
+            recorder.event(last, "wipeout", "WORLD", "there is one coin")
     headline = {"split_by": told.get("by", "miners")} if splits else {}
     folder.mkdir(parents=True, exist_ok=True)
     runfolder.write(folder, case, recorder, 1.0, headline=headline)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents import banking
-from model import ledger, splitting
+from model import ending, ledger, splitting
 from model.chain.blocks import supply_sat
 from model.chain.forks import ForkKind
 from model.chain.outcome import SplitKind
@@ -140,6 +140,31 @@ def test_a_chain_that_survived_a_wipe_out_mines_on(days: int):
     assert world.politics.split is None
     assert world.chain.height > world.case.start.height + 30 * 100
     assert world.outcome()["flags"] == ["filtering", "wiped_out", "split_reverted"]
+
+
+def test_outnumbered_enforcers_opt_out_by_checkpoints_once():
+    """Nobody pins the free side: it is undone, and the checkpointed chain goes on alone."""
+    sets = (*BY_SITE, 'hypotheses.minority="checkpoints"')
+    order = directive(patience="lag:6")
+    world = watched(frozen_case(150, *sets, events=(order,)))
+    told = kinds(world)
+    assert told.count("split") == told.count("wipeout") == world.politics.splits == 1
+    opted_out = date.fromisoformat(world.politics.first["split"])
+    assert opted_out - order.date == timedelta(days=splitting.MINORITY_DAYS)
+    assert world.price_usd == world.outside_usd
+    assert world.outcome()["flags"][-3:] == ["wiped_out", "split_reverted", "checkpoints"]
+
+
+def test_a_directive_that_both_coins_keep_censors_both():
+    """Two nations forbid different payments: the smaller one's part, the larger one's do not."""
+    orders = (directive("USA"), directive("RUS", DAY + timedelta(days=1)))
+    world = watched(frozen_case(60, *BY_SITE, us_share=0.7, events=orders))
+    split = world.politics.split
+    assert split is not None
+    (american, russian) = world.politics.live
+    assert split.kept == [american]
+    assert split.parts(russian)
+    assert ending.resistance(world) == (0.0, 0.0)
 
 
 def test_a_later_split_is_alive_though_an_earlier_one_was_undone():

@@ -154,12 +154,14 @@ UNDONE = [
     (20, "split", "WORLD", SPLIT),
     (30, "wipeout", "WORLD", "the free side is undone"),
     (40, "split", "WORLD", SPLIT),
+    (45, "wipeout", "WORLD", "the free side is undone"),
     (50, "split", "WORLD", SPLIT),
 ]
+LAST = (60, "wipeout", "WORLD", "the free side is undone")
 
 
 def test_splits_that_are_undone_are_folded(tmp_path: Path) -> None:
-    run = write(tmp_path / "run", UNDONE, [(20, 30), (40, 45), (50, 60)])
+    run = write(tmp_path / "run", [*UNDONE, LAST], [(20, 30), (40, 45), (50, 60)])
     assert story.splits(run).undone == (date(30), date(45), date(60))
     assert words(run)[1:] == [
         (20, SPLIT.capitalize()),

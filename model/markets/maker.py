@@ -221,7 +221,7 @@ def _fill_to_level(orders: Floats, weight: Floats, available: float) -> Floats:
     rows = np.argsort(orders / weight, kind="stable")
     filled_before = np.concatenate(([0.0], np.cumsum(orders[rows])[:-1]))
     weight_left = np.cumsum(weight[rows][::-1])[::-1]
-    level = (available - filled_before) / weight_left
+    level = np.maximum(available - filled_before, 0.0) / weight_left
     short = orders[rows] / weight[rows] > level
     if not short.any():  # by a rounding error only
         return orders
