@@ -111,19 +111,25 @@ def run(
         Path | None, typer.Option("--out", help="folder; out/NAME/SEED if not given")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a finished run")] = False,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="compare with a run of the same seed, no directives")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a scenario and write its folder."""
     from model.scenario import load, with_days
+    from study.ensemble import Job, replicate_jobs
 
     case = load(name, [*(changes or []), *([] if seed is None else [f"seed={seed}"])])
     if days is not None:
         case = with_days(case, days)
     home = folder or Path("out") / case.name
     if replicates > 1:
-        _run_many(case, replicates, workers, home, force, as_json)
+        jobs = replicate_jobs(case, replicates, home, paired)
+        _run_many(jobs, workers, home, force, as_json)
     else:
-        _run_one(case, home if folder else home / str(case.seed), force, as_json)
+        job = Job(case, home if folder else home / str(case.seed), paired)
+        _run_one(job, force, as_json)
 
 
 @app.command()
@@ -141,14 +147,15 @@ def validate(
     raise typer.Exit(validation.main(observed, quick, out, runs))
 
 
-def _run_one(case: Scenario, folder: Path, force: bool, as_json: bool) -> None:
+def _run_one(job: Job, force: bool, as_json: bool) -> None:
     from study import runfolder, summary
-    from study.ensemble import Job, simulate
+    from study.ensemble import simulate
 
+    folder = job.folder
     runfolder.prepare(folder, force)
     try:
-        with _bar(case.days, "day") as on_day:
-            facts = simulate(Job(case, folder), on_day)
+        with _bar(job.case.days * (1 + job.paired), "day") as on_day:
+            facts = simulate(job, on_day)
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -161,13 +168,9 @@ def _run_one(case: Scenario, folder: Path, force: bool, as_json: bool) -> None:
         summary.print_summary(out, folder)
 
 
-def _run_many(
-    case: Scenario, replicates: int, workers: int, home: Path, force: bool, as_json: bool
-) -> None:
+def _run_many(jobs: Sequence[Job], workers: int, home: Path, force: bool, as_json: bool) -> None:
     from study import runfolder, summary
-    from study.ensemble import replicate_jobs
 
-    jobs = replicate_jobs(case, replicates, home)
     for job in jobs:
         runfolder.refuse_finished(job.folder, force)
     # Other seeds of the same scenario may lie beside these.

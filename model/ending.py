@@ -61,14 +61,15 @@ def record(world: World) -> Record:
 
 
 def value_ratio(world: World) -> float | None:
-    """Value of all coins over that of one coin that nobody had split; none before a directive.
+    """Value of all coins over that in the paired run without directives; none before one.
 
-    The path of the price is that of the paired run without the directive, but for what the
-    directive does to concentration.
+    Where there is no such run, over that of one coin in the same run, had nobody split it.
     """
-    if not world.politics.effective:
+    politics = world.politics
+    if not politics.effective:
         return None
-    return float(sum(world.coin_prices) / world.outside_usd)
+    reference = world.outside_usd if politics.paired_usd is None else politics.paired_usd
+    return float(sum(world.coin_prices) / reference)
 
 
 def anniversaries(split: Split) -> dict[int, float]:
@@ -167,6 +168,8 @@ def story(world: World) -> dict[str, float | str]:
     if politics.bribes is not None:
         told["bribe_of_users_btc_block"] = politics.bribes.users_btc
         told["subsidy_of_nation_btc_block"] = politics.bribes.nation_btc
+    if politics.paired_usd is not None:
+        told["value_over_paired_run"] = value_ratio(world) or 0.0
     split = politics.split or politics.ended
     told |= compliance(world) | ({} if split is None else two_coins(world, split))
     return {name: value for name, value in told.items() if is_told(value)}

@@ -79,6 +79,7 @@ class Politics:
     opted_out : whether enforcers who were outnumbered have turned to checkpoints
     reverted : whether there is one chain again after a split that was final
     compliant_work, free_work : since the split, in units of difficulty
+    paired_usd : value of all coins at the end of the run without directives, if there was one
     """
 
     live: list[LiveDirective] = field(default_factory=list)
@@ -100,6 +101,7 @@ class Politics:
     reverted: bool = False
     compliant_work: float = 0.0
     free_work: float = 0.0
+    paired_usd: float | None = None
 
     def rest(self) -> None:
         """Note a day on which nobody could hold up a transaction: there is no tree."""

@@ -15,10 +15,14 @@ from study.engines import Done, engine
 
 @dataclass(frozen=True)
 class Job:
-    """A scenario, seed included, and the folder its run goes to."""
+    """A scenario, seed included, the folder its run goes to, and whether it has a twin.
+
+    The twin has the same seed and no directive; it tells what the directive did to the value.
+    """
 
     case: Scenario
     folder: Path
+    paired: bool = False
 
 
 def simulate(job: Job, on_day: Callable[[int], object] | None = None) -> dict[str, Any]:
@@ -28,10 +32,21 @@ def simulate(job: Job, on_day: Callable[[int], object] | None = None) -> dict[st
 
     began = time.perf_counter()
     world = World(job.case)
-    while world.running and world.day < world.days:
-        world.step()
-        if on_day is not None:
-            on_day(world.day)
+    days = 0
+
+    def live(one: World) -> None:
+        nonlocal days
+        while one.running and one.day < one.days:
+            one.step()
+            days += 1
+            if on_day is not None:
+                on_day(days)
+
+    live(world)
+    if job.paired:
+        twin = World(without_directives(job.case))
+        live(twin)
+        world.politics.paired_usd = sum(twin.coin_prices)
     seconds = time.perf_counter() - began
     job.folder.mkdir(parents=True, exist_ok=True)
     return runfolder.write(
@@ -39,10 +54,16 @@ def simulate(job: Job, on_day: Callable[[int], object] | None = None) -> dict[st
     )
 
 
-def replicate_jobs(case: Scenario, replicates: int, out: Path) -> list[Job]:
+def without_directives(case: Scenario) -> Scenario:
+    """The same scenario in which no nation orders anything."""
+    events = tuple(event for event in case.events if event.kind != "directive")
+    return case.model_copy(update={"events": events})
+
+
+def replicate_jobs(case: Scenario, replicates: int, out: Path, paired: bool = False) -> list[Job]:
     """One job for each of the seeds seed, seed + 1, …, in the folder OUT/SEED."""
     seeds = range(case.seed, case.seed + replicates)
-    return [Job(case.model_copy(update={"seed": seed}), out / str(seed)) for seed in seeds]
+    return [Job(case.model_copy(update={"seed": seed}), out / str(seed), paired) for seed in seeds]
 
 
 def run_jobs(jobs: Sequence[Job], workers: int = 1) -> Iterator[Done]:

@@ -233,6 +233,7 @@ def answers(run: Run) -> list[tuple[str, str]]:
         ("bribes", bribed(run)),
         ("the chain", parting(run)),
         ("original rules", _original(run)),
+        ("value", valued(run)),
     ]
     return [(question, answer) for question, answer in asked if answer]
 
@@ -336,6 +337,14 @@ def _original(run: Run) -> str:
     if headline["split_by"] == "miners" and headline["original_rules"] == "compliant":
         return "the compliant coin: it left with less work, and has more since the split"
     return f"the {headline['original_rules']} coin, of more work since the split"
+
+
+def valued(run: Run) -> str:
+    """What the directive did to the value of all coins, where a run without it was made."""
+    ratio = run.facts["headline"].get("value_over_paired_run")
+    if ratio is None:
+        return ""
+    return f"all coins are worth {rounded(ratio)} times what they are without the directive"
 
 
 def _one_chain_censored() -> pl.Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,6 +22,8 @@ from model.events import Ban, Directive, Fork, PoolFilter
 from model.scenario import Scenario, ScenarioError, load
 from model.streams import Streams
 from model.world import World
+from study import runfolder
+from study.ensemble import Job, simulate, without_directives
 from tests.test_determinism import bytes_of
 from tests.test_determinism import run as run_on
 from tests.test_world import live, small_case
@@ -296,6 +299,43 @@ def test_every_run_ends_in_exactly_one_class(case: Scenario):
                    world.recorder["free_coin_value_share"]):  # fmt: skip
         assert ((series >= 0.0) & (series <= 1.0)).all()
     assert (shares[0] + shares[1] <= 1.0 + 1e-9).all()
+
+
+# --- the value beside a run without directives -----------------------------------------------
+
+
+def test_a_coin_that_loses_nine_tenths_by_a_directive_is_abandoned(tmp_path: Path):
+    """Few want the free coin, and the censored one is worth nothing to anybody."""
+    few = [f"holders.{who}_attachment=-3" for who in ("freedom", "neutral", "custodian")]
+    sets = (*BY_SITE, *DEVOTED, "holders.censored_loss=1", *few)
+    case = frozen_case(60, *sets, events=(directive(),))
+    facts = simulate(Job(case, tmp_path / "told", paired=True))
+    assert (facts["outcome"]["class"], facts["outcome"]["base"]) == ("O8", "O5")
+    alone = live(World(without_directives(case)))
+    last = runfolder.read(tmp_path / "told").series.row(-1, named=True)
+    both = last["compliant_price_usd"] + last["free_price_usd"]
+    ratio = facts["headline"]["value_over_paired_run"]
+    assert ratio == pytest.approx(both / alone.price_usd, rel=1e-12)
+
+
+def test_a_paired_run_is_the_same_run_with_one_more_figure(tmp_path: Path):
+    case = frozen_case(30, *BY_SITE, us_share=0.6, events=(directive(),))
+    paired, single = (simulate(Job(case, tmp_path / str(twin), twin)) for twin in (True, False))
+    assert paired["headline"].pop("value_over_paired_run") > 0.5
+    assert paired["headline"] == single["headline"]
+    tables = [(tmp_path / str(twin) / "series.csv").read_bytes() for twin in (True, False)]
+    assert tables[0] == tables[1]
+
+
+def test_the_command_line_pairs_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    sets = [f"--set={one}" for one in (*FROZEN, *BY_SITE, "start.us_share=0.6")]
+    command = ["run", "us_60_2028", "--days", "190", *sets, "--out", "told", "--paired"]
+    result = CliRunner().invoke(run.app, command)
+    assert result.exit_code == 0
+    assert re.search(r"all coins are worth [\d.]+ times what they are", result.stdout)
+    ratio = runfolder.read(Path("told")).facts["headline"]["value_over_paired_run"]
+    assert ratio == pytest.approx(1.0, abs=0.1)
 
 
 # --- bad input -------------------------------------------------------------------------------

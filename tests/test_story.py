@@ -203,6 +203,7 @@ HEADLINE = {
     "complying_share_RUS": 0.124,
     "original_rules": "free",
     "split_by": "miners",
+    "value_over_paired_run": 0.87,
 }
 
 
@@ -217,6 +218,7 @@ def test_what_a_reader_asks_is_answered(tmp_path: Path) -> None:
         "payments waited": "2.50 hours until one got in, median of 3 days; none got in on 77 days",
         "the chain": f"two coins since {date(90)}",
         "original rules": "the free coin, of more work since the split",
+        "value": "all coins are worth 0.870 times what they are without the directive",
     }
 
 
