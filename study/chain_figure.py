@@ -199,7 +199,9 @@ def _percent(name: str) -> Callable[[Axes, pl.DataFrame], None]:
 
     def draw_share(axes: Axes, days: pl.DataFrame) -> None:
         pages.draw_line(axes, days.select("date", value=100.0 * pl.col(name)), BLACK)
-        _set_percent(axes, 100.0 * float(days[name].to_numpy().max()))
+        # A day without a value has no part in the scale.
+        known = days[name].drop_nulls().to_numpy()
+        _set_percent(axes, 100.0 * float(known.max(initial=0.0)))
 
     return draw_share
 
@@ -294,7 +296,7 @@ def _sources(run: Run) -> str:
     facts = run.facts
     words = [f"Scenario {facts['name']}, seed {facts['seed']}, Hashatlas {facts['version']}."]
     if story.splits(run).begun:
-        words.append("After a split, blocks and difficulty are those of the compliant coin.")
+        words.append("After a split, payments, blocks and difficulty are those of the compliant coin.")
     if facts["headline"].get("split_by") == "new_algorithm":
         words.append("The free coin's hashrate is of another algorithm and is left out.")
     return " ".join(words)

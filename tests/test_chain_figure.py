@@ -84,6 +84,8 @@ def write(folder: Path, told: Case) -> runfolder.Run:
         if day >= begins:
             row |= {"enforcing_share": enforcing, "filtering_share": 0.2, "inclusion_rate": 0.3}
             row["orphan_rate"] = told.get("orphans", 0.001)
+        if day in range(*told.get("disputed", (0, 0))):
+            row["inclusion_rate"] = np.nan
         if any(first <= day < after for first, after in splits):
             row["price_usd"] *= 0.4
             row |= {"compliant_price_usd": row["price_usd"], "free_price_usd": 30e3 * wave}
@@ -243,6 +245,14 @@ def test_what_happened_is_marked_with_its_date(tmp_path: Path) -> None:
     assert "directive, 3\N{MULTIPLICATION SIGN} split, 3\N{MULTIPLICATION SIGN} undone\n" \
            "3 Jul\N{EN DASH}4 Sep 2028" in often  # fmt: skip
     assert {"split\n13 Jul 2028", "undone\n25 Jul 2028", "undone\n4 Sep 2028"} <= set(often)
+
+
+def test_days_without_a_value_leave_the_scale_alone(tmp_path: Path) -> None:
+    case = {"days": 300, "directive": 182, "splits": [(189, 300)], "disputed": (183, 189)}
+    figure = drawn(write(tmp_path / "run", case))
+    scales = [axes.get_ylim() for axes in figure.axes]
+    assert np.isfinite(scales).all()
+    assert min(high - low for low, high in scales) > 0.5
 
 
 def test_every_panel_has_a_line_at_what_happened(tmp_path: Path) -> None:
