@@ -296,7 +296,9 @@ def _sources(run: Run) -> str:
     facts = run.facts
     words = [f"Scenario {facts['name']}, seed {facts['seed']}, Hashatlas {facts['version']}."]
     if story.splits(run).begun:
-        words.append("After a split, payments, blocks and difficulty are those of the compliant coin.")
+        words.append(
+            "After a split, payments, blocks and difficulty are those of the compliant coin."
+        )
     if facts["headline"].get("split_by") == "new_algorithm":
         words.append("The free coin's hashrate is of another algorithm and is left out.")
     return " ".join(words)
