@@ -107,6 +107,8 @@ def start_bargains(world: World, cells: np.ndarray, draw: np.random.Generator) -
     places = world.places
     room = places["capacity_cap"] + places["capped_from"] - built_by_place(world)
     allowed = (sizes <= room[place]) & (sizes <= places["site_cap"][place])
+    # Nobody has use for a site larger than all that miners would build in a month.
+    allowed &= sizes <= world.case.energy.site_growth_month * built_mw(world).sum()
     allowed &= draw.random(cells.size) >= places["banned"][place]
     grid = types.on_grid[kind]
     nation = places["nation"][place]
