@@ -281,6 +281,11 @@ def test_bargains_wait_for_profit_law_and_grid():
     rows = found(full)
     assert rows.size > 0
     assert not full.types.on_grid[full.sites["kind"][rows]].any()
+    # A young industry has no use for what alone is more than it builds in a month.
+    small = young_world(*sets, "energy.site_growth_month=0.001", name="baseline_2025")
+    small.makers["tobin_q"] = 2.0
+    assert 0.001 * building.built_mw(small).sum() < building.LARGE_MW
+    assert found(small).size == 0
 
 
 # --- loads that stand still ------------------------------------------------------------------
