@@ -29,6 +29,7 @@ from model.chain.forks import (
     is_proposed,
     lead_days,
 )
+from model.chain.outcome import censorship_resistance
 from model.markets.price import FlowImpact, absorb_flow
 from model.streams import uniform
 from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
@@ -139,9 +140,10 @@ def fork_due(world: World) -> bool:
 
 def censored_share(world: World, days: int) -> float:
     """Share of the last days' blocks that could have held a forbidden transaction and don't."""
-    pending = sum(world.politics.pending[-days:])
-    included = sum(world.politics.included[-days:])
-    return max(1.0 - included / pending, 0.0) if pending else 0.0
+    politics = world.politics
+    return 1.0 - censorship_resistance(
+        sum(politics.included[-days:]), sum(politics.pending[-days:])
+    )
 
 
 # Two coins

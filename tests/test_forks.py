@@ -130,15 +130,6 @@ def test_the_original_rules_stay_with_the_work_unless_checkpoints_replaced_it():
     assert forks.compliant_is_original(ForkKind.NEW_ALGORITHM, 1.0, 2.0)
 
 
-def test_when_there_are_two_coins():
-    assert forks.is_final(144 * 7.0, 7.0, 7.0)
-    assert not forks.is_final(143.9 * 7.0, 7.0, 7.0)
-    assert not forks.is_final(1_000 * 7.0, 7.0, 6.9)
-    assert forks.is_activated(100.0, 100.0, 1, 1)
-    for day, one, other in ((99.0, 1, 1), (100.0, 0, 1), (100.0, 1, 0)):
-        assert not forks.is_activated(day, 100.0, one, other)
-
-
 def test_the_free_side_pins_itself_nine_times_in_ten_within_a_month():
     days = np.array(
         [forks.pin_day(None, 50.0, Streams(seed).key("forks")) for seed in range(DRAWS)]

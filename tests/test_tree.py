@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from model.chain.blocks import Tip, find_one_by_one
+from model.chain.forks import is_wiped_out
 from model.chain.patience import Patience, parse_patience
-from model.chain.sides import Stances, would_wipe_out
+from model.chain.sides import Stances
 from model.chain.tree import BlockTree
 from model.chain.walk import CALM, NEVER, next_lead
 from model.ledger import check_coinbase
@@ -395,8 +396,8 @@ def test_a_split_becomes_final_and_both_sides_are_credited():
         assert (np.diff(side.block_times_s) > 0).all()
     assert enforcing.owed_sat(3)[ENFORCES] == enforcing.block_rewards_sat.sum()
     assert tree.pending.sum() == offending.block_times_s.size + enforcing.block_times_s.size
-    assert would_wipe_out(enforcing.work, offending.work)
-    assert not would_wipe_out(offending.work, enforcing.work)
+    assert not is_wiped_out(enforcing.work, offending.work, free_is_pinned=False)
+    assert is_wiped_out(offending.work, enforcing.work, free_is_pinned=False)
 
 
 def test_a_final_split_can_heal():

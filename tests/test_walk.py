@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as some
+from hypothesis import settings
 
-from benchmarks import race
-from model.chain.patience import Patience, parse_patience
-from model.chain.races import race_keys, split_by_tree, split_by_walk, split_table
-from model.chain.walk import CALM, NEVER, lag_limit, next_lead, walk
+from model.chain.patience import Patience
+from model.chain.races import race_keys, split_by_tree, split_by_walk
+from model.chain.walk import NEVER, walk
 
 unhurried = settings(deadline=None)
 NEVER_GIVES_UP = Patience("inf")
@@ -141,50 +139,6 @@ def test_final_splits_within_a_year_with_difficulty_and_work(share, runs):
     error = two_sample_error(split.chance, runs, expected, 1_000)
     assert abs(split.chance - expected) <= 3 * error
     check_median(split, median_days, 1_000 * expected)
-
-
-def test_a_table_of_both():
-    (walked, grown), *_ = split_table([0.3], runs=5)
-    assert walked.chance == grown.chance == 1.0
-    assert walked.median_days == pytest.approx(7.0, abs=0.1)
-    assert grown.median_days == pytest.approx(7.0, abs=0.1)
-
-
-@given(some.integers(-1, 500), some.booleans(), some.integers(1, 501))
-def test_a_lead_moves_by_one_within_its_bounds(lead, by_enforcers, give_up_at):
-    lead = min(lead, give_up_at - 1)
-    lead = CALM if lead == 0 and give_up_at == 1 else lead
-    after = next_lead(lead, by_enforcers, give_up_at)
-    assert CALM <= after < give_up_at
-    if by_enforcers:
-        assert after == max(lead - 1, CALM)
-    else:
-        expected = 1 if lead == CALM else lead + 1
-        assert after == (expected if expected < give_up_at else CALM)
-
-
-@unhurried
-@given(some.floats(0.0, 1.0), some.integers(1, 300), some.integers(0, 3_000))
-def test_the_kernel_counts_what_a_plain_loop_counts(share, give_up_at, events):
-    key = keys(1)[0]
-    assert race.drawing_walk(share, give_up_at, events, int(key)) == walk(
-        share, give_up_at, events, key
-    )
-
-
-def test_the_benchmark_notices_a_loop_with_other_rules(monkeypatch):
-    race.require_same()
-    monkeypatch.setattr(race, "FINAL_LEAD_BLOCKS", 20)
-    monkeypatch.setattr(race, "FINAL_AGE_EVENTS", 0)
-    with pytest.raises(AssertionError, match="differ"):
-        race.require_same()
-
-
-def test_limits_of_patience():
-    assert lag_limit(parse_patience("lag:6")) == 6
-    assert lag_limit(NEVER_GIVES_UP) == NEVER
-    with pytest.raises(ValueError, match="confirmations"):
-        lag_limit(parse_patience("conf:1"))
 
 
 @pytest.mark.parametrize("split", [split_by_walk, split_by_tree])

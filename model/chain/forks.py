@@ -207,31 +207,6 @@ def compliant_is_original(kind: ForkKind | None, compliant_work: float, free_wor
     return kind != ForkKind.CHECKPOINTS and compliant_work > free_work
 
 
-def is_final(
-    lead_work: float,
-    difficulty_before: float,
-    days_held: float,
-    lead_blocks: float = float(BLOCKS_PER_DAY),
-    days: float = 7.0,
-) -> bool:
-    """Whether miners have split the chain for good: far enough ahead, for long enough.
-
-    Parameters
-    ----------
-    lead_work : work of the offending branch less that of the enforcers, in units of difficulty.
-    difficulty_before : of the last common block, which the lead is counted in.
-    days_held : for how long the branch has led by that much.
-    """
-    return lead_work >= lead_blocks * difficulty_before and days_held >= days
-
-
-def is_activated(
-    day: float, activation_day: float, compliant_blocks: int, free_blocks: int
-) -> bool:
-    """Whether a users' fork has made two coins: its day has come, and both sides have a block."""
-    return day >= activation_day and compliant_blocks >= 1 and free_blocks >= 1
-
-
 def pin_day(
     kind: ForkKind | None,
     split_day: float,

@@ -113,11 +113,6 @@ class Outcome:
     flags: tuple[str, ...]
     first_passage: Mapping[str, str]
 
-    @property
-    def is_fork(self) -> bool:
-        """Whether two coins are alive at the end."""
-        return self.base is not None
-
     def facts(self) -> dict[str, Any]:
         """The outcome as a run's folder holds it."""
         return {
@@ -129,21 +124,21 @@ class Outcome:
         }
 
 
-def censorship_resistance(included: int, pending: int) -> float:
+def censorship_resistance(included: int, pending: float) -> float:
     """Share of blocks that let a forbidden transaction through when they could.
 
     Parameters
     ----------
     included : main-chain blocks of the last 90 days that hold a forbidden transaction.
-    pending : main-chain blocks of the last 90 days found while one was pending.
+    pending : main-chain blocks of the last 90 days found while one was pending; where that is
+        only expected, chance may give a few more to `included`.
 
     Returns
     -------
-    included/pending, and 1 if none was ever pending; 1 - s if a share s of miners filters.
+    included/pending, at most 1, and 1 if none was ever pending; 1 - s if a share s of miners
+    filters.
     """
-    if not 0 <= included <= pending:
-        raise ValueError(f"{included} of {pending} blocks cannot hold a forbidden transaction")
-    return included / pending if pending else 1.0
+    return min(included / pending, 1.0) if pending else 1.0
 
 
 def original_resistance(record: Record) -> float:

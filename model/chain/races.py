@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,16 +86,6 @@ def split_by_tree(share_enforcing: float, patience: Patience, keys: Keys) -> Spl
     stances = Stances(refuses=(1, 0), offends=(0, 1), patience=(patience, Patience("inf")))
     days = [_final_day(_planted(stances), hashrate_ths, key) for key in keys]
     return SplitChance(share_enforcing, np.array(days))
-
-
-def split_table(
-    shares: Sequence[float], seed: int = 1, runs: int = 1_000
-) -> list[tuple[SplitChance, SplitChance]]:
-    """By the walk and by the tree, for enforcers who never give up."""
-    keys, never = race_keys(seed, runs), Patience("inf")
-    return [
-        (split_by_walk(share, never, keys), split_by_tree(share, never, keys)) for share in shares
-    ]
 
 
 def _check_share(share: float) -> None:

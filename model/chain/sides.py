@@ -78,13 +78,3 @@ class Side:
         owed = np.zeros(parties, np.int64)
         np.add.at(owed, self.block_parties, self.block_rewards_sat)
         return owed
-
-
-def would_wipe_out(work_unpinned: float, work_other: float) -> bool:
-    """Whether a side that still accepts the other's blocks loses its own to more work.
-
-    Parameters
-    ----------
-    work_unpinned, work_other : since the split, in the same unit.
-    """
-    return work_unpinned < work_other
