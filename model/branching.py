@@ -15,8 +15,8 @@ from model.chain.compliance import Choice, Directive
 from model.chain.patience import Patience
 from model.chain.sides import Stances
 from model.chain.tree import BlockTree, DayOfTree
-from model.rewards.shared import shared
 from model.rewards.solo import solo
+from model.sharing import shared
 from model.units import SATOSHI_PER_COIN, SECONDS_PER_DAY
 
 if TYPE_CHECKING:

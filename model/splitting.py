@@ -32,7 +32,7 @@ from model.chain.two_coins import (
     mine_two_coins,
 )
 from model.politics import Split
-from model.rewards.shared import shared
+from model.sharing import shared
 from model.units import (
     BLOCK_TARGET_S,
     HASHES_PER_DIFFICULTY,

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from model import ledger
 from model.chain.chain import Chain
 from model.ledger import Accounts, BrokenLaw
-from model.rewards.shared import shared
+from model.sharing import shared
 from model.streams import Streams
 from model.units import equilibrium_difficulty
 

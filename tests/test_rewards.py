@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from model.rewards.shared import LARGEST_REWARD_SAT, shared
 from model.rewards.solo import (
     chance_of_a_block,
     days_to_first_block,
@@ -16,6 +15,7 @@ from model.rewards.solo import (
     solo_relative_variance,
     winners,
 )
+from model.sharing import LARGEST_REWARD_SAT, shared
 from model.streams import Streams
 
 # Kernels compile at their first call, which no deadline should count.

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from model.rewards.shared import total_work
+from model.sharing import total_work
 from model.streams import uniforms
 from model.units import BLOCKS_PER_DAY, DAYS_PER_YEAR
 
