@@ -218,10 +218,9 @@ def _finish(jobs: Sequence[Job], workers: int) -> tuple[list[Path], dict[int, st
 def _draw(folder: Path) -> None:
     """Draw the scenario's figures, where there is somebody to draw it."""
     if importlib.util.find_spec("study.figures") is not None:
-        from study import chain_figure, figures
+        from study import gallery
 
-        figures.draw(folder)
-        chain_figure.draw(folder)
+        gallery.draw(folder)
 
 
 def _toml(case: Scenario) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agents.joining import makes_templates
 from agents.miner import FORMS, STATE
 from agents.pool import SOLO
 from model.chain.censorship import Shares, offence_chance
@@ -95,13 +96,13 @@ def spread(world: World, live: LiveDirective) -> None:
 def reached_fleets(world: World, live: LiveDirective) -> np.ndarray:
     """Fleets that the law of an adopting nation reaches, by their site or their owner's seat.
 
-    Who mines alone makes its templates at its seat.
+    Who makes its own templates makes them at its seat.
     """
     fleets, reading = world.fleets, world.case.hypotheses.jurisdiction
     owner = np.maximum(fleets["miner"], 0)
     by_site = live.adopted[world.sites["nation"][fleets["site"]]] & (fleets["site"] >= 0)
     by_seat = live.adopted[world.miners["nation"][owner]]
-    alone = world.miners["pool"][owner] == SOLO
+    alone = makes_templates(world)[owner]
     sites = reading in ("any", "site")
     seats = (reading in ("any", "headquarters")) | (alone & (reading == "template"))
     return np.asarray((by_site & sites) | (by_seat & seats))
@@ -109,7 +110,7 @@ def reached_fleets(world: World, live: LiveDirective) -> np.ndarray:
 
 def reached_pools(world: World, live: LiveDirective) -> np.ndarray:
     """Pools whose templates comply: their operator is told to, or does it unasked."""
-    told = live.adopted[world.pools["nation"]]
+    told = live.adopted[world.pools["nation"]] & world.pools["operated"]
     reads_templates = world.case.hypotheses.jurisdiction in ("any", "template")
     return np.asarray((told & reads_templates) | live.willing)
 
@@ -183,7 +184,7 @@ def detection(world: World) -> np.ndarray:
 def stances(world: World, bit: int, live: LiveDirective, parts: int) -> np.ndarray:
     """What each part of each miner's hashrate does under one directive, [miner, part]."""
     miners, pools = world.miners, reached_pools(world, live)
-    member = (miners["pool"] != SOLO) & pools[miners["pool"]]
+    member = ~makes_templates(world) & pools[miners["pool"]]
     template = Choice.ENFORCE if live.level == Directive.ENFORCE else Choice.FILTER
     free = np.where(member, np.maximum(live.free, template), live.free)
     reached = (np.arange(parts) >> bit & 1).astype(bool)
@@ -236,7 +237,7 @@ def announce(world: World, bit: int, live: LiveDirective, work: np.ndarray) -> N
     if live.level != Directive.ENFORCE:
         return
     reached = (np.arange(work.shape[1]) >> bit & 1).astype(bool)
-    member = reached_pools(world, live)[world.miners["pool"]] & (world.miners["pool"] != SOLO)
+    member = reached_pools(world, live)[world.miners["pool"]] & ~makes_templates(world)
     told = work[:, reached].sum() + work[member][:, ~reached].sum()
     draw = float(world.streams.generator("announcements").standard_normal())
     live.estimate = EnforcingEstimate.announced(
@@ -257,17 +258,18 @@ def leave_pools(world: World, directives: list[LiveDirective]) -> None:
     complying = np.any([reached_pools(world, live) for live in directives], axis=0)
     # Whose machines the law reaches anyway has nothing to gain by another pool.
     loose = divide_work(world, directives)[:, 0] > 0.0
-    member = miners.alive & loose & (miners["pool"] != SOLO) & complying[miners["pool"]]
+    member = miners.alive & loose & ~makes_templates(world) & complying[miners["pool"]]
     includes = np.any([live.free == Choice.INCLUDE for live in directives], axis=0)
     leaving = np.flatnonzero(member & includes)
     if leaving.size == 0:
         return
     left = miners["work"][leaving].sum() / max(miners["work"].sum(), 1e-300)
-    open_pools = np.where(complying, -1.0, pools["hashrate"])
+    closed = complying | ~pools["operated"] | pools["ruined"]
+    open_pools = np.where(closed, -1.0, pools["hashrate"])
     best = int(np.argmax(open_pools)) if (open_pools > 0.0).any() else SOLO
     miners["pool"][leaving] = best
     if left > WORTH_TELLING:
-        refuge = world.operators.name[best] if best != SOLO else "mining alone"
+        refuge = world.pool_names[best] if best != SOLO else "mining alone"
         world.tell("pool_exit", refuge, f"{left:.1%} of the hashrate leaves pools that comply")
 
 

@@ -79,8 +79,9 @@ def look_around(world: World) -> View:
 
 
 def issuance_btc_yr(world: World) -> float:
-    """Subsidy and transaction fees of a year."""
-    reward = subsidy_sat(world.chain.height) / SATOSHI_PER_COIN + world.fees_btc
+    """Subsidy and transaction fees of a year that mining earns."""
+    subsidy = world.chain.work_share * subsidy_sat(world.chain.height)
+    reward = subsidy / SATOSHI_PER_COIN + world.fees_btc
     return float(BLOCKS_PER_DAY * DAYS_PER_YEAR * reward)
 
 

@@ -35,6 +35,9 @@ class Miner(RowAgent):
     overhead_usd_day = Column("USD/day", doc="what they cost a day, running or not")
     machine_value = Column("USD", doc="second-hand value of its machines")
     pool = Column("row", dtype=np.int16, default=-1, doc="row of its pool, -1 if it mines alone")
+    own_templates = Column(
+        "1", dtype=np.bool_, doc="whether it declares its own jobs in a pool (Stratum V2)"
+    )
     ideology = Column("1", doc="what including forbidden transactions is worth to it, in rewards")
     free_sat = Column("sat", dtype=np.int64, doc="coins held on the free side of a split")
     work = Column("TH/s", doc="running on average today")

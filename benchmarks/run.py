@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import columns, directive, kernels, race, scenario, startup, twin
+from benchmarks import columns, covenant, directive, kernels, race, scenario, startup, twin
 
 RESULTS = Path(__file__).with_name("results.json")
 README = Path(__file__).with_name("README.md")
@@ -66,6 +66,8 @@ def run(quick: bool, console: Console) -> dict[str, Any]:
     console.print(race.table(found["race"]))
     found["directive"] = directive.benchmark(directive.QUICK_DAYS if quick else None)
     console.print(directive.table(found["directive"]))
+    found["covenant"] = covenant.benchmark()
+    console.print(covenant.table(found["covenant"]))
     found["kernels"] = kernels.benchmark(kernels.QUICK_SIZES if quick else kernels.SIZES)
     console.print(kernels.table(found["kernels"]))
     console.print(columns.table(QUICK_COLUMNS if quick else columns.SIZES))
@@ -86,6 +88,18 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
         goal("peak memory, MB", ten_years["peak_mb"], scenario.GOAL_MB, "at most"),
         goal("blocks a second in a race", race_of["walk"], race.GOAL_PER_S, "at least"),
         goal("a race, times faster than Python", faster, race.GOAL_RATIO, "at least"),
+        goal(
+            "a covenant's accounts, times faster than Python",
+            found["covenant"]["ratio"],
+            covenant.GOAL_RATIO,
+            "at least",
+        ),
+        goal(
+            "100,000 covenant blocks, ms",
+            found["covenant"]["kernel_ms"],
+            covenant.GOAL_MS,
+            "at most",
+        ),
         goal("a directive, times the run without", under, directive.GOAL_RATIO, "at most"),
         goal("cached start, s", found["startup"]["cached"]["total_s"], startup.GOAL_S, "at most"),
     ]

@@ -12,7 +12,7 @@ from agents.fleet import Fleet
 from agents.joining import join_first_pools
 from agents.miner import HOME, PUBLIC, STATE
 from agents.site import Site
-from model import inputs, ledger, observing
+from model import inputs, ledger, observing, paying, subeconomies
 from model.markets import finance
 from model.supply import price_power
 from model.units import DAYS_PER_MONTH, SATOSHI_PER_COIN
@@ -54,6 +54,7 @@ def endow(world: World) -> None:
     fill_pipeline(world)
     hold_reserves(world)
     join_first_pools(world)
+    paying.open_pools(world)
     world.fleets["idle_days"] = 0  # the trials on the way here are no days
 
 
@@ -131,13 +132,15 @@ def tidy(world: World) -> None:
 def check_laws(world: World) -> None:
     """Raise if a conservation law is broken."""
     ledger.check_coinbase(world.chain)
-    held = np.append(world.nations["reserve_sat"], world.market_sat)
+    reserves = (world.nations["reserve_sat"], world.pools["reserve_sat"])
+    held = np.append(np.concatenate(reserves), world.market_sat)
     ledger.check_balances(world.chain.supply_sat, held, world.miners["treasury_sat"])
     split = world.politics.split
     if split is not None:
         ledger.check_coinbase(split.free)
         free_sat = world.miners["free_sat"]
         ledger.check_balances(split.free.supply_sat, np.array([split.free_market_sat]), free_sat)
+    subeconomies.check(world)
     check_machines(world)
     ledger.check_hash(world.miners["work"].sum(), world.hashrate_by_hour.mean())
     sites = world.sites

@@ -10,12 +10,12 @@ import numpy as np
 from agents import complying
 from agents.complying import STANCES, LiveDirective
 from agents.miner import Miner
+from model import paying
 from model.chain.censorship import bribes, offence_chance
 from model.chain.compliance import Choice, Directive
 from model.chain.patience import Patience
 from model.chain.sides import Stances
 from model.chain.tree import BlockTree, DayOfTree
-from model.rewards.solo import solo
 from model.sharing import shared
 from model.units import SATOSHI_PER_COIN, SECONDS_PER_DAY
 
@@ -109,14 +109,13 @@ def divided(work: np.ndarray, owed_sat: np.ndarray) -> np.ndarray:
 
 def mine_alone(world: World) -> DayOfBlocks:
     """One chain that nobody disputes."""
-    blocks = world.chain.mine(world.day, world.hashrate_by_hour, world.fees_btc)
-    if world.case.chain.payout == "solo":
-        key = world.streams.key("winners")
-        payouts = solo(world.miners["work"], blocks.block_rewards_sat, key, world.day)
-    else:
-        payouts = shared(world.miners["work"], blocks.reward_sat)
+    fair = paying.expected(world)
+    published = world.hashrate_by_hour * paying.honest_share(world)
+    blocks = world.chain.mine(world.day, published, world.fees_btc)
+    payouts = paying.pay_for(world, blocks, fair)
     # Whoever transacts pays the transaction fees out of the coins the market holds.
     world.market_sat -= blocks.fees_sat
+    world.market_sat += paying.donors_sat(world, blocks)
     Miner.take_payouts(world.miners, payouts)
     return blocks
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents import making
-from agents.joining import count_pools
+from agents.joining import SCHEME_NAMES, count_pools
 from agents.miner import FORMS, PUBLIC
 from agents.pool import SOLO
-from model import ending, metrics, pricing
+from model import ending, metrics, paying, pricing, subeconomies
 from model.events import Event
 from model.geography import INFLATED_BY_PROXIES, REST
 from model.markets import finance, hardware
@@ -125,7 +125,8 @@ def record_day(world: World) -> None:
     pricing.watch_concentration(world)
     pricing.absorb_sales(world)
     row = market_row(world) | energy_row(world) | concentration_row(world, by_nation)
-    row |= ending.politics_row(world)
+    row |= paying.pool_row(world) | ending.politics_row(world)
+    row |= subeconomies.live(world)
     world.recorder.write(world.day, row)
 
 
@@ -203,9 +204,10 @@ def concentration_row(world: World, by_nation: np.ndarray) -> dict[str, float]:
 
 
 def held_by_pools(world: World) -> np.ndarray:
-    """Hashrate of every pool, then of every miner that mines alone."""
-    miners = world.miners
-    return np.append(world.pools["hashrate"], miners["work"][miners["pool"] == SOLO])
+    """Hashrate of every operator, then of every miner without one."""
+    miners, pools = world.miners, world.pools
+    without = (miners["pool"] == SOLO) | ~pools["operated"][miners["pool"]]
+    return np.append(pools["hashrate"][pools["operated"]], miners["work"][without])
 
 
 def record_shares(world: World) -> None:
@@ -237,16 +239,20 @@ def _sum(labels: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
 
 
 def firm_shares(world: World) -> list[tuple[str, list[str], np.ndarray]]:
-    """The twenty largest firms and the rest; the pools and those who mine alone."""
+    """The twenty largest firms and the rest; pools, who makes templates, and by what scheme."""
     work = world.miners["work"]
     top = np.argsort(-work, kind="stable")[:20]
     names = [f"miner {row}" for row in top] + ["others"]
     held = np.append(work[top], work.sum() - work[top].sum())
     pools = world.pools["hashrate"]
     alone = max(work.sum() - pools.sum(), 0.0)
+    made = world.pools["template_hashrate"]
+    own = float(work.sum() - made.sum())
     return [
         ("firm", names, np.maximum(held, 0.0)),
-        ("pool", [*world.operators.name, "alone"], np.append(pools, alone)),
+        ("pool", [*world.pool_names, "alone"], np.append(pools, alone)),
+        ("template_maker", [*world.pool_names, "own templates"], np.append(made, max(own, 0.0))),
+        ("scheme", list(SCHEME_NAMES), _sum(paying.scheme_of(world), work, len(SCHEME_NAMES))),
     ]
 
 
@@ -266,7 +272,7 @@ def summary(world: World) -> dict[str, float | str]:
         "top_nation": str(world.nation_names[int(np.argmax(world.nation_shares))]),
         "top_nation_share": float(world.nation_shares.max()),
     }
-    return told | ending.story(world)
+    return told | paying.story(world) | subeconomies.story(world) | ending.story(world)
 
 
 def emission_factor(world: World) -> np.ndarray:

@@ -70,7 +70,9 @@ class ChainRules(Section):
         "poisson_day", "draw blocks by the hour or one by one"
     )
     off_by_one: bool = text(True, "Bitcoin's retarget over 2015 of 2016 intervals")
-    payout: Literal["shared", "solo"] = text("shared", "revenue by work, or by blocks won")
+    payout: Literal["shared", "solo", "pools"] = text(
+        "shared", "revenue by work, by blocks won, or by the scheme of each miner's pool"
+    )
     propagation_s: float = number(1.0, 0, 60, "block propagation time; sets the natural stale rate")
 
 

@@ -41,6 +41,9 @@ from model.parameters_politics import (
     Nations,
     Neutrality,
 )
+from model.parameters_pools import COVENANT, Pools
+from model.parameters_royalties import Royalties
+from model.parameters_virtual import VirtualMining
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 DATA = SCENARIOS / "data"
@@ -108,6 +111,9 @@ class Scenario(Section):
     holders: Holders = Holders()
     forks: Forks = Forks()
     hypotheses: Hypotheses = Hypotheses()
+    pools: Pools = Pools()
+    virtual_mining: VirtualMining = VirtualMining()
+    royalties: Royalties = Royalties()
     record: Record = Record()
     events: tuple[Event, ...] = text((), "dated events")
 
@@ -465,6 +471,7 @@ def _checked(case: Scenario) -> Scenario:
     _check_interval(case.start)
     _check_names(case)
     _check_politics(case)
+    _check_pools(case)
     return case
 
 
@@ -595,11 +602,45 @@ def _check_directives(case: Scenario) -> None:
             raise ScenarioError(key, event.asert_from, f"a date from {event.date} on")
 
 
-def _check_pool(key: str, pool: str, start: datetime.date) -> None:
-    known = known_pools(start)
+def _check_pool(key: str, pool: str, start: datetime.date, *others: str) -> None:
+    known = [*known_pools(start), *others]
     if pool not in known:
         allowed = f"one of {', '.join(known)}"
         raise ScenarioError(key, _shown(pool), allowed, _nearest(pool, known))
+
+
+def _check_pools(case: Scenario) -> None:
+    """Refuse pools that nobody knows, and withholding that is half told or by nobody."""
+    terms, named = case.pools, [pool for pool, _ in case.pools.schemes]
+    for position, pool in enumerate(named):
+        _check_pool(f"pools.schemes.{position}", pool, case.start_date)
+        if pool in named[:position]:
+            raise ScenarioError(f"pools.schemes.{position}", _shown(pool), "each pool once")
+    if terms.withholding_share > 0.0:
+        for role in ("attacker", "victim"):
+            _check_pool(
+                f"pools.withholding_{role}",
+                getattr(terms, f"withholding_{role}"),
+                case.start_date,
+                *((COVENANT,) if role == "victim" and terms.covenant_share > 0.0 else ()),
+            )
+        if terms.withholding_attacker == terms.withholding_victim:
+            found = _shown(terms.withholding_victim)
+            raise ScenarioError("pools.withholding_victim", found, "another pool than the attacker")
+        if case.chain.payout != "pools":
+            allowed = '"pools" where a pool withholds blocks'
+            raise ScenarioError("chain.payout", _shown(case.chain.payout), allowed)
+    if terms.covenant_window == "range" and terms.covenant_choice == "per_block":
+        allowed = '"count" or "time" where finders choose: a range of times pays no later block'
+        raise ScenarioError("pools.covenant_window", _shown("range"), allowed)
+    first, last = terms.covenant_range_days
+    if not 0.0 <= first < last <= LONGEST_DAYS:
+        allowed = f"two days in order, from 0 to {LONGEST_DAYS}"
+        raise ScenarioError("pools.covenant_range_days", f"{first:g} to {last:g}", allowed)
+    disputed = [event.kind for event in case.events if event.kind in ("directive", "fork")]
+    if case.virtual_mining.replaces > 0.0 and disputed:
+        allowed = "0 where blocks are in dispute: who is paid on rival branches is not told"
+        raise ScenarioError("virtual_mining.replaces", case.virtual_mining.replaces, allowed)
 
 
 def _check_crowd(events: Sequence[Event]) -> None:

@@ -98,8 +98,7 @@ def split_by_miners(world: World, tree: BlockTree) -> None:
     world.market_sat -= compliant.fees_sat - fees
     owed = divided(politics.work, free.owed_sat(politics.work.shape[1]))
     world.miners["free_sat"] = holdings[0] + owed
-    # Nations' free coins lie with the market: what they do with them is not told apart.
-    market = holdings[1] + int(world.nations["reserve_sat"].sum())
+    market = holdings[1] + reserves_sat(world)
     on_free, on_compliant = (
         float(politics.work[:, side.parties].sum()) for side in (free, compliant)
     )
@@ -123,11 +122,19 @@ def split_by_users(world: World, kind: ForkKind, rule: Rule | None = None) -> No
     if politics.tree is not None:
         take_best_branch(world)
     world.miners["free_sat"] = world.miners["treasury_sat"].copy()
-    market = world.market_sat + int(world.nations["reserve_sat"].sum())
+    market = world.market_sat + reserves_sat(world)
     free = world.chain.copy_at(world.chain.tip, np.zeros(0))
     split = begin_split(world, free, kind, SplitKind.USERS, rule=rule)
     split.free_market_sat = market
     world.tell("split", "WORLD", FORKED[kind])
+
+
+def reserves_sat(world: World) -> int:
+    """Coins of nations and of operators, whose free coins lie with the market after a split.
+
+    What they do with them is not told apart.
+    """
+    return int(world.nations["reserve_sat"].sum() + world.pools["reserve_sat"].sum())
 
 
 def begin_split(

@@ -19,8 +19,10 @@ from agents import (
     governing,
     guarding,
     holding,
+    joining,
     leasing,
     moving,
+    pooling,
     trading,
 )
 from agents.fleet import Fleet
@@ -31,7 +33,17 @@ from agents.nation import Nation, Place
 from agents.pool import Pool
 from agents.population import Population
 from agents.site import Site
-from model import accounting, branching, ending, first_day, inputs, observing, pricing, splitting
+from model import (
+    accounting,
+    branching,
+    ending,
+    first_day,
+    inputs,
+    observing,
+    pricing,
+    splitting,
+    subeconomies,
+)
 from model.atlas import load_atlas
 from model.calendar import Calendar
 from model.chain.chain import NO_BLOCKS, Chain, DayOfBlocks
@@ -48,7 +60,7 @@ from model.markets.dispatch import (
 )
 from model.politics import Politics
 from model.readings import as_read
-from model.recorder import Recorder
+from model.recorder import SERIES, Recorder
 from model.scenario import Scenario, load
 from model.streams import Streams
 from model.supply import (
@@ -94,12 +106,14 @@ class World(mesa.Model):
         self.streams = Streams(seed)
         self.calendar = Calendar(case.start_date, date.fromordinal(case.end_date.toordinal() + 1))
         self.days, self.day = self.calendar.days, 0
-        self.recorder = Recorder(self.days, case.start_date)
+        columns = (*SERIES, *subeconomies.series(case))
+        self.recorder = Recorder(self.days, case.start_date, columns)
         self._take_inputs()
         self._people()
         first_day.build(self)
         observing.begin(self)
         self._begin_business()
+        subeconomies.begin(self)
         self.datacollector = mesa.DataCollector(
             {name: _latest(name) for name in (*HEADLINES, "day")}
         )
@@ -130,6 +144,7 @@ class World(mesa.Model):
             mode=case.chain.blocks,
             off_by_one=case.chain.off_by_one,
             propagation_s=case.chain.propagation_s,
+            work_share=1.0 - case.virtual_mining.replaces,
         )
         self.statutes = Statutes(
             case.events, self.place_names, self.atlas.place_nations, case.bans.evasion
@@ -146,8 +161,8 @@ class World(mesa.Model):
         self.pools = Population(self, Pool, 32)
         self.holders = Population(self, HolderGroup, len(GROUPS) * PARTS)
         holding.gather(self)
-        operators, means = self.operators, atlas.means
-        self.pools.add(nation=operators.nation, first_share=operators.share)
+        means = atlas.means
+        joining.found_pools(self)
         self.nations.add(
             gdp_share=means.gdp_share,
             sanctioned=means.sanctioned,
@@ -513,7 +528,14 @@ def _latest(name: str) -> Callable[[World], float]:
     return lambda world: world.recorder.latest[name] if name != "day" else world.day
 
 
-WEEKLY = (World.count_seats, price_power, moving.change_season, moving.redeploy)
+WEEKLY = (
+    World.count_seats,
+    price_power,
+    moving.change_season,
+    moving.redeploy,
+    joining.adopt_templates,
+    pooling.choose_pools,
+)
 MONTHLY = (
     World.count_seats,
     shake_prices,

@@ -16,11 +16,15 @@ from rich.table import Table
 from study import (
     claims_chain,
     claims_costs,
+    claims_covenant,
     claims_defence,
     claims_directives,
     claims_firms,
     claims_nations,
+    claims_pools,
+    claims_royalties,
     claims_sites,
+    claims_virtual,
     experiments,
 )
 from study.claim import Claim, Finding
@@ -40,6 +44,10 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
                 *claims_defence.CLAIMS,
                 *claims_directives.CLAIMS,
                 *claims_nations.CLAIMS,
+                *claims_pools.CLAIMS,
+                *claims_covenant.CLAIMS,
+                *claims_virtual.CLAIMS,
+                *claims_royalties.CLAIMS,
             ),
             key=lambda claim: claim.id,
         )

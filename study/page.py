@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ SHORT_DAYS = 62
 LABEL_WIDTHS = {"%Y-%m-%d": 0.62, "%Y-%m": 0.42, "%Y": 0.30}
 
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 8.0, 6.8, 5.8
+STAMP_SIZE, STAMP_COLOUR = 5.0, "#707070"
 SMOOTHED_DAYS = 7
 # From this ratio of the highest to the lowest value on, a linear axis hides the low ones.
 LOG_RATIO = 20.0
@@ -73,6 +75,8 @@ STYLE: dict[Any, Any] = {
     "ytick.minor.size": 1.0,
     # The same run gives the same bytes.
     "svg.hashsalt": "hashatlas",
+    # Journals refuse fonts that are drawn rather than embedded.
+    "pdf.fonttype": 42,
 }
 
 
@@ -103,15 +107,13 @@ class Key(NamedTuple):
     words_colour: str
 
 
-class Page:
-    """A figure one or two columns of a journal wide that is filled from the top down."""
+class Sheet:
+    """A figure so many inches wide that is filled from the top down."""
 
-    def __init__(self, run: Run, columns: int = 1) -> None:
-        self.run = run
-        self.width = columns * WIDTH
+    def __init__(self, width: float) -> None:
+        self.width = width
         self.figure = Figure(figsize=(self.width, WIDTH), dpi=DOTS_PER_INCH)
         FigureCanvasAgg(self.figure)
-        self.first, self.last = run.case.start_date, run.series["date"][-1]
         self._used = EDGE
         self._places: list[tuple[Axes, float, float, float, float]] = []
 
@@ -119,10 +121,66 @@ class Page:
         """Leave room."""
         self._used += inches
 
+    def place(self, name: str, left: float, width: float, height: float) -> Axes:
+        """Axes below what is there; what follows is beside them until room is left for them."""
+        place = (left / self.width, 0.1, width / self.width, 0.1)
+        axes = self.figure.add_axes(place, label=name)
+        self._places.append((axes, left, self._used, width, height))
+        return axes
+
+    def title(self, words: str) -> None:
+        """The title, in as many lines as it needs."""
+        lines = textwrap.wrap(words, round(50 * self.width / WIDTH))
+        self.write("\n".join(lines), TITLE_SIZE, weight="bold")
+        self.skip(0.15 * len(lines) + 0.06)
+
+    def footer(self, words: str) -> None:
+        """Small print; afterwards the page has its height."""
+        lines = textwrap.wrap(words, round(74 * self.width / WIDTH))
+        self.write("\n".join(lines), SMALL_SIZE, colour=MARK_COLOUR)
+        self.skip(0.105 * len(lines) + EDGE)
+        self._settle()
+
+    def write(
+        self,
+        words: str,
+        size: float,
+        weight: str = "normal",
+        colour: str = "black",
+        left: float = EDGE,
+    ) -> None:
+        """Words below what is there; no room is left for them."""
+        text = self.figure.text(
+            left / self.width, self._used, words, size=size, weight=weight, color=colour, va="top"
+        )
+        text.set_linespacing(1.15)
+        # A title may speak of dollars.
+        text.set_parse_math(False)
+
+    def _settle(self) -> None:
+        """Give the page its height, and what was measured from the top its place."""
+        height = self._used
+        self.figure.set_size_inches(self.width, height)
+        for text in self.figure.texts:
+            text.set_y(1.0 - text.get_position()[1] / height)
+        for axes, left, top, width, tall in self._places:
+            axes.set_position(
+                (left / self.width, 1 - (top + tall) / height, width / self.width, tall / height)
+            )
+
+
+class Page(Sheet):
+    """The figure of a run, one or two columns of a journal wide."""
+
+    def __init__(self, run: Run, columns: int = 1) -> None:
+        super().__init__(columns * WIDTH)
+        self.run = run
+        self.first, self.last = run.case.start_date, run.series["date"][-1]
+
     def axes(self, name: str, height: float, column: int = 0, columns: int = 1) -> Axes:
         """Axes in a part of the first column below what is there; the last part moves on."""
         width = (WIDE - (columns - 1) * COLUMN_GAP) / columns
-        axes = self._add(name, LEFT + column * (width + COLUMN_GAP), width, height)
+        axes = self.place(name, LEFT + column * (width + COLUMN_GAP), width, height)
         if column == columns - 1:
             self._used += height
         set_dates(axes, self.first, self.last, width)
@@ -135,60 +193,54 @@ class Page:
             if span is None:
                 row.append(None)
                 continue
-            axes = self._add(f"{name} {column}", LEFT + column * WIDTH, WIDE, height)
+            axes = self.place(f"{name} {column}", LEFT + column * WIDTH, WIDE, height)
             set_dates(axes, *span, WIDE)
             row.append(axes)
         self._used += height
         return row
 
-    def _add(self, name: str, left: float, width: float, height: float) -> Axes:
-        place = (left / self.width, 0.1, width / self.width, 0.1)
-        axes = self.figure.add_axes(place, label=name)
-        self._places.append((axes, left, self._used, width, height))
-        return axes
-
-    def title(self, words: str) -> None:
-        """The title, in as many lines as it needs."""
-        lines = textwrap.wrap(words, round(50 * self.width / WIDTH))
-        self._write("\n".join(lines), TITLE_SIZE, weight="bold")
-        self.skip(0.15 * len(lines) + 0.06)
-
-    def footer(self, words: str) -> None:
-        """Small print; afterwards the page has its height."""
-        lines = textwrap.wrap(words, round(74 * self.width / WIDTH))
-        self._write("\n".join(lines), SMALL_SIZE, colour=MARK_COLOUR)
-        self.skip(0.105 * len(lines) + EDGE)
-        self._settle()
-
     def heading(self, *words: str) -> None:
         """A line above the axes that follow, in each column."""
         for column, each in enumerate(words):
-            self._write(each, TEXT_SIZE, weight="bold", left=EDGE + column * WIDTH)
+            self.write(each, TEXT_SIZE, weight="bold", left=EDGE + column * WIDTH)
         self.skip(HEADING)
 
-    def _write(
-        self,
-        words: str,
-        size: float,
-        weight: str = "normal",
-        colour: str = "black",
-        left: float = EDGE,
-    ) -> None:
-        text = self.figure.text(
-            left / self.width, self._used, words, size=size, weight=weight, color=colour, va="top"
-        )
-        text.set_linespacing(1.15)
 
-    def _settle(self) -> None:
-        """Give the page its height, and what was measured from the top its place."""
-        height = self._used
-        self.figure.set_size_inches(self.width, height)
-        for text in self.figure.texts:
-            text.set_y(1.0 - text.get_position()[1] / height)
-        for axes, left, top, width, tall in self._places:
-            axes.set_position(
-                (left / self.width, 1 - (top + tall) / height, width / self.width, tall / height)
-            )
+def stretched(figure: Figure, width: float) -> None:
+    """Make a finished figure so many inches wide; margins and words keep their size."""
+    before, height = figure.get_size_inches()
+    scale = (width - LEFT - RIGHT) / (before - LEFT - RIGHT)
+
+    def moved(inches: float) -> float:
+        """What stands at a margin stays there, all else moves with the panels."""
+        return inches if inches <= LEFT else LEFT + (inches - LEFT) * scale
+
+    for text in figure.texts:
+        text.set_x(moved(text.get_position()[0] * before) / width)
+    for axes in figure.axes:
+        place = axes.get_position()
+        left, right = moved(place.x0 * before), moved(place.x1 * before)
+        axes.set_position((left / width, place.y0, (right - left) / width, place.height))
+    figure.set_size_inches(width, height)
+
+
+def stamped(figure: Figure, words: str) -> None:
+    """Put small grey words below a finished figure, which grows by as much."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.wrap(words, round(96 * width / WIDTH))
+    taller = height + 0.09 * len(lines) + 0.02
+    for text in figure.texts:
+        text.set_y(1.0 - (1.0 - text.get_position()[1]) * height / taller)
+    for axes in figure.axes:
+        place = axes.get_position()
+        bottom = 1.0 - (1.0 - place.y0) * height / taller
+        axes.set_position((place.x0, bottom, place.width, place.height * height / taller))
+    figure.set_size_inches(width, taller)
+    foot = figure.text(
+        EDGE / width, 0.04 / taller, "\n".join(lines), size=STAMP_SIZE, color=STAMP_COLOUR,
+        va="bottom", linespacing=1.1, parse_math=False,
+    )  # fmt: skip
+    foot.set_gid("stamp")
 
 
 # Lines
@@ -243,9 +295,12 @@ def draw_marks(axes: Axes, placed: Sequence[Placed], tall: float) -> None:
                 dates, heights, sign, transform=across, clip_on=False,
                 color=MARK_COLOUR, markersize=2.5, markeredgewidth=0, linewidth=0.4,
             )  # fmt: skip
-        axes.text(
-            (mark.left - LEFT) / WIDE, height, mark.words, transform=axes.transAxes,
+        # Measured from the line, so that words stay with it when the figure is made wider.
+        axes.annotate(
+            mark.words, ((mark.line - LEFT) / WIDE, height),
+            (POINTS_PER_INCH * (mark.left - mark.line), 0.0), "axes fraction", "offset points",
             size=SMALL_SIZE, va="bottom", linespacing=1.05, color=MARK_COLOUR,
+            annotation_clip=False,
         )  # fmt: skip
 
 
@@ -406,13 +461,15 @@ def width_of(words: str, size: float = TEXT_SIZE) -> float:
 # Files
 
 
-def save(figure: Figure, target: Path) -> Path:
-    """Write under a temporary name and rename, so that no reader sees half a picture."""
+def save(figure: Figure, target: Path, facts: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Write under a temporary name and rename, so that no reader sees half a picture.
+
+    The facts are about what is shown, by names that the format knows.
+    """
     temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(target.suffix, {})
     try:
-        figure.savefig(
-            temporary, dpi=DOTS_PER_INCH, metadata={"Date": None} if target.suffix == ".svg" else {}
-        )
+        figure.savefig(temporary, dpi=DOTS_PER_INCH, metadata=undated | dict(facts))
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

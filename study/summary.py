@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from study import runfolder, story
+from study import fortunes, runfolder, story
 from study.runfolder import Run
 from study.wording import nation_names, plain_table, rounded
 
@@ -92,6 +92,7 @@ def print_summary(console: Console, folder: Path) -> None:
     parts = [_heading(run), _fallen(run, fall), _moved(run, fall), _lost(run), _paths(run)]
     if political:
         parts[1:1] = story.parts(run)
+    parts.extend(fortunes.parts(run))
     for part in parts:
         console.print(part, width=width)
         console.print()

@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 
 import model.parameters as parameters
 import model.parameters_politics as parameters_politics
+import model.parameters_pools as parameters_pools
+import model.parameters_royalties as parameters_royalties
+import model.parameters_virtual as parameters_virtual
 from model.geography import (
     DataError,
     load_fleet,
@@ -48,12 +51,17 @@ OBSERVED = sorted(set(load_monthly(DATA, "nation_share")["month"]))
 
 
 def section_name(record: type[parameters.Section]) -> str:
-    return "chain" if record is parameters.ChainRules else record.__name__.lower()
+    if record is parameters.ChainRules:
+        return "chain"
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", record.__name__).lower()
 
 
+PARAMETERS = (
+    parameters, parameters_politics, parameters_pools, parameters_royalties, parameters_virtual,
+)  # fmt: skip
 SECTIONS = {
     section_name(record): record
-    for module in (parameters, parameters_politics)
+    for module in PARAMETERS
     for record in vars(module).values()
     if isinstance(record, type)
     and issubclass(record, parameters.Section)

@@ -62,7 +62,7 @@ def check_by_hand(world: World) -> None:
     """The same laws, counted anew from the world's tables."""
     miners, fleets, sites = world.miners, world.fleets, world.sites
     assert world.chain.supply_sat == supply_sat(world.chain.height)
-    reserves = int(world.nations["reserve_sat"].sum())
+    reserves = int(world.nations["reserve_sat"].sum() + world.pools["reserve_sat"].sum())
     held = world.market_sat + reserves + int(miners["treasury_sat"].sum())
     assert held == world.chain.supply_sat
     assert (miners["treasury_sat"] >= 0).all()

@@ -99,6 +99,7 @@ class Chain:
     mode : "poisson_day" draws the number of blocks of each hour, "event" every interval.
     off_by_one : retarget over 2,015 of 2,016 intervals, as Bitcoin does.
     propagation_s : time a block takes to reach the other miners.
+    work_share : part of the subsidy that proof of work is paid; all of it, but in a hybrid.
     epoch_elapsed_s : how long before day 0 the running epoch's measurement began; on target
         unless told.
     """
@@ -112,6 +113,7 @@ class Chain:
         mode: BlockMode = "poisson_day",
         off_by_one: bool = True,
         propagation_s: float = 1.0,
+        work_share: float = 1.0,
         epoch_elapsed_s: float | None = None,
     ) -> None:
         if not (height >= 0 and math.isfinite(difficulty) and difficulty > 0.0):
@@ -124,6 +126,7 @@ class Chain:
         self.mode: BlockMode = mode
         self.off_by_one = off_by_one
         self.stale_chance = stale_chance(propagation_s)
+        self.work_share = work_share
         self.start_height = int(height)
         self.coinbase_sat = 0
         self.fees_sat = 0
@@ -177,7 +180,8 @@ class Chain:
 
     def hashprice_at(self, difficulty: float, price_usd: float, fees_btc_block: float) -> float:
         """The same at another difficulty, that of a branch on top of this chain."""
-        reward_btc = self.subsidy_sat / SATOSHI_PER_COIN + fees_btc_block
+        mined_btc = self.work_share * self.subsidy_sat / SATOSHI_PER_COIN
+        reward_btc = mined_btc + fees_btc_block
         return float(hashprice_usd_ths_day(difficulty, reward_btc, price_usd))
 
     def settle(self, tip: Tip, times_s: Floats, rewards_sat: Integers, fees_sat: int) -> None:

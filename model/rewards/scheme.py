@@ -20,14 +20,18 @@ class CovenantTerms:
     Attributes
     ----------
     window : which earlier blocks a block pays: the last so many, those of the last so many
-        seconds, or those of a range of times
+        seconds, or those found between two times
     blocks, seconds, range_s : the size of each kind of window
     shared : sigma, the part of a block that is paid to the window, if its finder shares
     bootstrap : how the first blocks are paid: all alike, held for future finders, or by finders
         who agreed once to wait until the window is full
     weights : the percent that a block shared, or its moving average over a finder's blocks
+    ewma_kept : part of that average that each further block leaves of it
     dust_sat : a payout below this is not worth an output: the finder of the block keeps it
-    payout_cost_sat : transaction fees that a block gives up for each distinct payee
+    payout_cost_sat : transaction fees that each distinct payee of a block pays for its output
+    choice : whether members share every block, or each finder the blocks worth less to it alone
+    risk_benefit : part of what a block is expected to pay that a finder who may choose gives up
+        for smoother payouts
     """
 
     window: Literal["count", "time", "range"] = "count"
@@ -37,8 +41,11 @@ class CovenantTerms:
     shared: float = 1.0
     bootstrap: Literal["equal", "forward", "coordinated"] = "equal"
     weights: Literal["plain", "ewma"] = "plain"
+    ewma_kept: float = 0.9
     dust_sat: int = 0
     payout_cost_sat: int = 0
+    choice: Literal["fixed", "per_block"] = "fixed"
+    risk_benefit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,18 +102,20 @@ class Income:
 
 @dataclass(frozen=True)
 class Settlement:
-    """What goes out: all that came in, to the satoshi.
+    """What goes out: all that came in, to the satoshi, with what payouts cost on the way.
 
     Attributes
     ----------
     payouts_sat : shape (n,), of each member, never negative
     cut_sat : to the operator, never negative
     reserve_change_sat : what the reserve gained, or lost to members if negative
+    cost_sat : transaction fees that payees gave up to be paid, to whoever mines them
     """
 
     payouts_sat: Integers
     cut_sat: int = 0
     reserve_change_sat: int = 0
+    cost_sat: int = 0
 
 
 class RewardScheme(ABC):
@@ -138,6 +147,10 @@ class RewardScheme(ABC):
         share, pool_share : of the network's work: the member's, and the whole pool's with it.
         blocks : network blocks of the period.
         """
+
+    def expected_part(self, fair_subsidy_sat: float, fair_fees_sat: float) -> float:
+        """Expected payouts of a member over what its work is worth, of blocks that pay so much."""
+        return 1.0 - self.terms.cut
 
     @property
     def ruined(self) -> bool:

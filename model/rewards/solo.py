@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from model.rewards.scheme import Income, RewardScheme, Settlement
 from model.sharing import total_work
 from model.streams import uniforms
 from model.units import BLOCKS_PER_DAY, DAYS_PER_YEAR
@@ -100,3 +101,21 @@ def risk_premium(
     if wealth_usd <= 0.0:
         return math.inf
     return 0.5 * risk_aversion * expected_usd / wealth_usd * relative_variance
+
+
+class Solo(RewardScheme):
+    """Each block to its finder: nobody runs it, promises anything or takes a cut."""
+
+    def settle(self, income: Income) -> Settlement:
+        """Pay the finders."""
+        payouts = np.zeros(income.work.size, np.int64)
+        np.add.at(payouts, income.finders, income.rewards_sat)
+        return Settlement(payouts)
+
+    def relative_variance(self, share: float, pool_share: float, blocks: float) -> float:
+        """That of the blocks won, whoever else mines alone."""
+        return solo_relative_variance(share, blocks)
+
+    def expected_part(self, fair_subsidy_sat: float, fair_fees_sat: float) -> float:
+        """All: there is no operator."""
+        return 1.0
