@@ -196,7 +196,10 @@ def complying_shares(world: World, bit: int) -> np.ndarray:
     fleets, directives = world.fleets, world.politics.live
     stance = stances(world, bit, directives[bit], 1 << len(directives))
     own = stance[np.maximum(fleets["miner"], 0), codes(world, directives)]
-    running = np.where(fleets["site"] >= 0, world.effective * fleets["load"], 0.0)
+    # Fleets bought since the machines last ran have not run yet.
+    ran = np.zeros(fleets.size)
+    ran[: world.effective.size] = world.effective
+    running = np.where(fleets["site"] >= 0, ran * fleets["load"], 0.0)
     nation, size = world.sites["nation"][fleets["site"]], world.nations.size
     work = np.bincount(nation, weights=running, minlength=size)
     told = np.bincount(nation, weights=running * (own != Choice.INCLUDE), minlength=size)

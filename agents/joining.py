@@ -43,7 +43,10 @@ class Adoption(NamedTuple):
 
     def threshold(self, share: float) -> float:
         """The draw below which miners have adopted it once a share of the hashrate has."""
-        return float(np.interp(share, self.reached, self.draws)) if share < 1.0 else 1.0
+        if share <= 0.0 or share >= 1.0:
+            # Who had no work on the first day reached nothing, and must not come first.
+            return float(share >= 1.0)
+        return float(np.interp(share, self.reached, self.draws))
 
 
 # The pools of the first day
@@ -61,7 +64,7 @@ def found_pools(world: World) -> None:
         cut=[posted_cut(terms, scheme) for scheme in schemes],
     )
     world.pool_names = operators.name
-    if terms.covenant_share > 0.0:
+    if terms.covenant_share > 0.0 or terms.covenant_feeder:
         world.pools.add(
             nation=[world.nation_names.index("OTH")],
             first_share=[terms.covenant_share],
@@ -72,9 +75,8 @@ def found_pools(world: World) -> None:
 
 
 def posted_cut(terms: Pools, scheme: str) -> float:
-    """Operator cut of a scheme; none where no cut is posted."""
-    cuts = {"pps": terms.cut_pps, "fpps": terms.cut_fpps, "pplns": terms.cut_pplns}
-    return cuts.get(scheme, 0.0)
+    """Operator cut of a scheme that operators may post."""
+    return {"pps": terms.cut_pps, "fpps": terms.cut_fpps, "pplns": terms.cut_pplns}[scheme]
 
 
 def join_first_pools(world: World) -> None:

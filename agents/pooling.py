@@ -10,6 +10,8 @@ from scipy.special import logsumexp, softmax
 from agents import complying
 from agents.joining import HOME_PULL, would_join_covenant
 from agents.pool import SOLO
+from model.parameters_pools import COVENANT
+from model.rewards.covenant import graduates
 from model.rewards.solo import risk_premium
 from model.streams import uniforms
 from model.units import BLOCKS_PER_DAY, DAYS_PER_YEAR, SATOSHI_PER_COIN
@@ -39,10 +41,22 @@ def choose_pools(world: World) -> None:
         return
     if np.isnan(pools["brand"]).any():
         fit_brands(world)
-    chance = chances(world, worth(world, rows), np.append(pools["brand"], 0.0))
+    utility = worth(world, rows) - dislike(world, rows)
+    chance = chances(world, utility, np.append(pools["brand"], 0.0))
     taste = uniforms(key, 2 * world.day + 1, miners.size)[rows]
     choice = (np.cumsum(chance, axis=1) < taste[:, None]).sum(axis=1)
     miners["pool"][rows] = np.where(choice < pools.size, choice, SOLO)
+
+
+def graduate(world: World) -> None:
+    """Weekly: members of the feeder who find blocks often enough mine in the covenant pool."""
+    terms, miners = world.case.pools, world.miners
+    if not terms.covenant_feeder or terms.graduation_days == 0.0:
+        return
+    share = miners["work"] / max(float(miners["work"].sum()), 1e-300)
+    feeder = world.pool_names.index(terms.covenant_feeder)
+    leave = (miners["pool"] == feeder) & graduates(share, terms.graduation_days)
+    miners["pool"][leave] = world.pool_names.index(COVENANT)
 
 
 def chances(world: World, utility: np.ndarray, brands: np.ndarray) -> np.ndarray:
@@ -64,14 +78,11 @@ def operated(world: World) -> np.ndarray:
 def worth(world: World, rows: np.ndarray) -> np.ndarray:
     """What each option is worth to each of some miners, over fair revenue, but for its brand.
 
-    Expected payouts, less the price of risk and the dislike of filtering, and the pull of one's
-    own nation; minus infinity where the option is closed to the miner.
+    Expected payouts, less the price of risk, and the pull of one's own nation; minus infinity
+    where the option is closed to the miner.
     """
     miners, terms = world.miners, world.case.pools
     utility = expected_part(world) - risk_premiums(world, rows)
-    dislike = terms.filter_dislike * np.maximum(miners["ideology"][rows], 0.0)
-    own = miners["own_templates"][rows, None]
-    utility -= dislike[:, None] * (filtering(world) & ~own)
     at_home = np.append(world.pools["nation"], -1) == miners["nation"][rows, None]
     utility += terms.temperature * np.log(HOME_PULL) * (at_home & operated(world))
     covenant = ~operated(world)
@@ -80,6 +91,13 @@ def worth(world: World, rows: np.ndarray) -> np.ndarray:
         covenant & ~would_join_covenant(world)[rows, None]
     )
     return np.where(closed, NO_OPTION, utility)
+
+
+def dislike(world: World, rows: np.ndarray) -> np.ndarray:
+    """What each miner dislikes of options whose templates filter, over fair revenue."""
+    miners, terms = world.miners, world.case.pools
+    each = terms.filter_dislike * np.maximum(miners["ideology"][rows], 0.0)
+    return each[:, None] * (filtering(world) & ~miners["own_templates"][rows, None])
 
 
 def expected_part(world: World) -> np.ndarray:
@@ -142,19 +160,21 @@ def fit_brands(world: World) -> None:
     The contraction of Berry, Levinsohn and Pakes (1995): a pool that the model gives too little
     is made dearer to everybody by the log of the shortfall, until the expected shares are those
     observed.  The covenant pool has no history: to those who would join it it is worth as much
-    as the choice between all operators, so that cuts and risk alone decide.
+    as the choice between all operators, so that cuts and risk alone decide.  Filters in force
+    are no part of a brand, or it would make up for them for ever; nor is a ruin.
     """
     miners, pools = world.miners, world.pools
     rows = np.flatnonzero(miners.alive & (miners["work"] > 0.0))
     weight = miners["work"][rows] / miners["work"][rows].sum()
     target = np.append(pools["first_share"], 1.0 - pools["first_share"].sum())
     target, runs = np.maximum(target, LEAST_SHARE), np.append(pools["operated"], True)
+    fitted = runs & ~np.append(pools["ruined"], False)
     brands, spread = np.zeros(pools.size + 1), world.case.pools.temperature
     utility = worth(world, rows)
     for _ in range(ROUNDS):
         expected = weight @ chances(world, utility, brands)
         step = spread * np.log(target / np.maximum(expected, LEAST_SHARE))
-        brands = np.where(runs, brands + step, brands)
+        brands = np.where(fitted, brands + step, brands)
         brands -= brands[SOLO]
         brands[~runs] = spread * logsumexp(brands[:-1][world.pools["operated"]] / spread)
     pools["brand"] = brands[:-1]

@@ -37,6 +37,8 @@ def follow_law(world: World) -> None:
     for event in world.case.events:
         if event.kind not in ("directive", "filter"):
             continue
+        if event.kind == "filter" and world.case.censorship.forbidden_day == 0.0:
+            continue  # there is nothing to leave out
         running = [live for live in politics.live if live.event is event]
         if event.in_force(world.today) and not running:
             politics.live.append(complying.begin(world, event))

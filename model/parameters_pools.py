@@ -61,8 +61,12 @@ class Pools(Section):
     covenant_bootstrap: Literal["equal", "forward", "coordinated"] = text(
         "equal", "how its first blocks are paid: alike, held for future finders, or by agreement"
     )
-    covenant_weights: Literal["plain", "ewma"] = text(
-        "plain", "weights of the window: the percent shared, or its moving average"
+    covenant_spread: float = number(
+        0.0, 0, 1, "members share less than covenant_shared by up to so much, each its own part"
+    )
+    covenant_feeder: str = text("", "pool that mines as one member of the covenant pool")
+    graduation_days: float = number(
+        0.0, 0, 36_525, "members of the feeder who wait no longer for a block leave it; 0: none"
     )
     covenant_choice: Literal["fixed", "per_block"] = text(
         "fixed", "members share every block, or each block that is worth less to them alone"

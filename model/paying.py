@@ -12,12 +12,14 @@ from agents.joining import SCHEME_NAMES, makes_templates
 from agents.pool import SOLO
 from agents.pooling import expected_part
 from model import metrics
-from model.rewards.covenant import Covenant
+from model.chain.blocks import subsidy_sat
+from model.rewards.covenant import Covenant, Feeder
 from model.rewards.pool import with_rows
-from model.rewards.scheme import CovenantTerms, Income, RewardScheme, Terms
+from model.rewards.scheme import CovenantTerms, Income, RewardScheme, Settlement, Terms
 from model.rewards.schemes import SCHEMES
 from model.rewards.solo import solo, winners
 from model.sharing import shared
+from model.streams import uniforms
 from model.units import (
     BLOCK_TARGET_S,
     BLOCKS_PER_DAY,
@@ -46,11 +48,13 @@ class Expected(NamedTuple):
     ----------
     blocks : that it finds on average, all of it honest.
     subsidy_sat, fees_sat : of a block, to proof of work.
+    halving_s : when the next halving comes if blocks come on target, in seconds since day 0.
     """
 
     blocks: float
     subsidy_sat: float
     fees_sat: float
+    halving_s: float
 
 
 class Infiltration(NamedTuple):
@@ -86,9 +90,11 @@ class Deviations:
     scheme: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     sums: np.ndarray = field(default_factory=lambda: np.zeros((4, len(SCHEME_NAMES))))
 
-    def add(self, paid_sat: np.ndarray, fair_sat: np.ndarray) -> None:
-        """A day's payouts, and what the day's work was worth."""
+    def add(self, paid_sat: np.ndarray, fair_sat: np.ndarray, scheme: np.ndarray) -> None:
+        """A day's payouts, what the day's work was worth, and the scheme that paid."""
         size = fair_sat.size
+        if self.days == 0:
+            self.scheme = scheme
         self.paid_sat = with_rows(self.paid_sat, size) + paid_sat
         self.fair_sat = with_rows(self.fair_sat, size) + fair_sat
         least = with_rows(self.least_sat, size) if self.days else fair_sat
@@ -116,7 +122,7 @@ class Deviations:
                 )
         for name in ("paid_sat", "fair_sat", "least_sat", "most_sat"):
             setattr(self, name, np.zeros(0))
-        self.days, self.scheme = 0, scheme
+        self.days = 0
 
     def relative(self) -> dict[str, Fortune]:
         """What became of those paid by each scheme in use."""
@@ -168,16 +174,20 @@ class Pooling:
     ----------
     schemes : of each pool, in the order of its rows.
     alone : the scheme of those who mine alone.
+    feeder : the pool that is one member of the covenant pool, if one is.
     deviations : by horizon.
     earned_sat, worth_sat : of each pool's members over the whole run, own hashrate that
         infiltrates other pools included: payouts, and what their work was worth.
+    block_sat : what a block paid on the last day that schemes were at work.
     """
 
     schemes: list[RewardScheme]
     alone: RewardScheme
+    feeder: Feeder | None
     deviations: dict[str, Deviations]
     earned_sat: np.ndarray
     worth_sat: np.ndarray
+    block_sat: float = 0.0
 
 
 def open_pools(world: World) -> None:
@@ -185,18 +195,24 @@ def open_pools(world: World) -> None:
     terms, pools = world.case.pools, world.pools
     paid = world.case.chain.payout == "pools"
     reserve = round(terms.reserve_btc * SATOSHI_PER_COIN) if paid else 0
-    covenant = covenant_terms(terms)
     schemes = []
     for row, cut in zip(pools["scheme"], pools["cut"], strict=True):
         kind = SCHEMES[SCHEME_NAMES[row]]
-        promised = reserve if SCHEME_NAMES[row] in ("pps", "fpps") else 0
         posted = Terms(
-            float(cut), promised, terms.pplns_blocks, terms.share_difficulty, covenant=covenant
+            float(cut),
+            reserve if kind.holds_reserve else 0,
+            terms.pplns_blocks,
+            terms.share_difficulty,
+            covenant=covenant_terms(terms),
         )
         schemes.append(kind(posted))
+    fed = feeder_row(world)
+    feeder = None if fed == NO_POOL else Feeder(0, schemes[fed])
     periods = {name: Deviations(least) for name, least in HORIZONS.items()}
-    alone = SCHEMES["solo"](Terms())
-    world.pooling = Pooling(schemes, alone, periods, np.zeros(pools.size), np.zeros(pools.size))
+    world.pooling = Pooling(
+        schemes, SCHEMES["solo"](Terms()), feeder, periods,
+        np.zeros(pools.size), np.zeros(pools.size),
+    )  # fmt: skip
     pools["reserve_sat"] = [scheme.reserve_sat for scheme in schemes]
     world.market_sat -= int(pools["reserve_sat"].sum())
 
@@ -211,7 +227,6 @@ def covenant_terms(terms: Pools) -> CovenantTerms:
         range_s=(first * SECONDS_PER_DAY, last * SECONDS_PER_DAY),
         shared=terms.covenant_shared,
         bootstrap=terms.covenant_bootstrap,
-        weights=terms.covenant_weights,
         dust_sat=terms.covenant_dust_sat,
         payout_cost_sat=terms.covenant_payee_sat,
         choice=terms.covenant_choice,
@@ -220,10 +235,22 @@ def covenant_terms(terms: Pools) -> CovenantTerms:
 
 
 def expected(world: World) -> Expected:
-    """What today's hashrate is worth before its blocks are found."""
-    rate = blocks_per_second(world.hashrate_ths, world.chain.difficulty)
-    subsidy = world.chain.subsidy_sat * (1.0 - world.case.virtual_mining.replaces)
-    return Expected(rate * SECONDS_PER_DAY, subsidy, world.fees_btc * SATOSHI_PER_COIN)
+    """What today's hashrate is worth before its blocks are found.
+
+    On the day of a halving, the mean subsidy of the blocks to be expected.
+    """
+    chain = world.chain
+    blocks = blocks_per_second(world.hashrate_ths, chain.difficulty) * SECONDS_PER_DAY
+    left = HALVING_BLOCKS - chain.height % HALVING_BLOCKS
+    later = max(blocks - left, 0.0) / max(blocks, 1e-300)
+    halved = int(subsidy_sat(chain.height + left))
+    subsidy = (1.0 - later) * chain.subsidy_sat + later * halved
+    return Expected(
+        blocks,
+        subsidy * chain.work_share,
+        world.fees_btc * SATOSHI_PER_COIN,
+        world.day * SECONDS_PER_DAY + left * BLOCK_TARGET_S,
+    )
 
 
 def pay_for(world: World, blocks: DayOfBlocks, fair: Expected) -> np.ndarray:
@@ -256,40 +283,58 @@ def pay_by_scheme(
     """Every pool settles what its members found by its scheme; who mines alone keeps blocks."""
     miners, pooling, work = world.miners, world.pooling, infiltration(world)
     finders = winners(work.honest, rewards_sat.size, world.streams.key("winners"), world.day)
-    each_fees = blocks.fees_sat // max(blocks.blocks, 1)
-    # Expected blocks of 1 TH/s on average today.
-    blocks_a_ths = fair.blocks / max(float(miners["work"].sum()), 1e-300)
-    payouts = np.zeros(miners.size, np.int64)
-    foresee_halving(world)
+    share_percents(world)
+    for scheme in pooling.schemes:
+        if isinstance(scheme, Covenant):
+            scheme.halving_s = fair.halving_s
+    payouts, fed = np.zeros(miners.size, np.int64), feeder_row(world)
     for row, scheme in enumerate((*pooling.schemes, pooling.alone)):
         pool = row if row < len(pooling.schemes) else SOLO
-        shown = np.where(miners["pool"] == pool, work.honest, 0.0)
-        if pool == work.victim:
-            shown += work.pretended
-        found = miners["pool"][finders] == pool
-        fees = np.full(int(found.sum()), each_fees)
-        income = Income(
-            shown * blocks_a_ths,
-            finders[found],
-            rewards_sat[found] - fees,
-            fees,
-            blocks.block_times_s[found],
-            fair.subsidy_sat,
-            fair.fees_sat,
-        )
-        payouts += settle(world, pool, scheme, income)
+        if pool == fed:
+            continue
+        income = income_of(world, pool, work, finders, rewards_sat, blocks, fair)
+        if pooling.feeder is not None and isinstance(scheme, Covenant):
+            other = income_of(world, fed, work, finders, rewards_sat, blocks, fair)
+            payouts += settle_fed(world, pool, income, other)
+        else:
+            payouts += settle(world, pool, scheme, income)
     # Difficulty falls by the blocks that are withheld: a hash is worth as much as before.
     block_sat = fair.subsidy_sat + fair.fees_sat
-    watch_fortunes(world, payouts, blocks_a_ths * honest_share(world) * block_sat, block_sat)
+    worth = blocks_a_ths(world, fair) * honest_share(world) * block_sat
+    watch_fortunes(world, payouts, worth, block_sat)
     return payouts
 
 
-def foresee_halving(world: World) -> None:
-    """Tell covenant pools when the next halving comes, if blocks come on target."""
-    blocks = HALVING_BLOCKS - world.chain.height % HALVING_BLOCKS
-    for scheme in world.pooling.schemes:
-        if isinstance(scheme, Covenant):
-            scheme.halving_s = world.day * SECONDS_PER_DAY + blocks * BLOCK_TARGET_S
+def blocks_a_ths(world: World, fair: Expected) -> float:
+    """Blocks that 1 TH/s finds today on average."""
+    return fair.blocks / max(float(world.miners["work"].sum()), 1e-300)
+
+
+def income_of(
+    world: World,
+    pool: int,
+    work: Infiltration,
+    finders: np.ndarray,
+    rewards_sat: np.ndarray,
+    blocks: DayOfBlocks,
+    fair: Expected,
+) -> Income:
+    """What comes in to one pool today, or to those who mine alone."""
+    pool_of = world.miners["pool"]
+    shown = np.where(pool_of == pool, work.honest, 0.0)
+    if pool == work.victim:
+        shown += work.pretended
+    own = pool_of[finders] == pool
+    fees = np.full(int(own.sum()), blocks.fees_sat // max(blocks.blocks, 1))
+    return Income(
+        shown * blocks_a_ths(world, fair),
+        finders[own],
+        rewards_sat[own] - fees,
+        fees,
+        blocks.block_times_s[own],
+        fair.subsidy_sat,
+        fair.fees_sat,
+    )
 
 
 def infiltration(world: World) -> Infiltration:
@@ -311,17 +356,74 @@ def honest_share(world: World) -> float:
 
 
 def settle(world: World, pool: int, scheme: RewardScheme, income: Income) -> np.ndarray:
-    """One scheme pays for the day; what its operator earns is sold."""
+    """One scheme pays for the day; payouts by miner."""
     ended = scheme.settle(income)
-    # What payouts cost goes to whoever mines their transaction fees: through the market.
-    world.market_sat += ended.cut_sat + ended.cost_sat
-    if pool != SOLO:
-        pools = world.pools
-        pools["reserve_sat"][pool] += ended.reserve_change_sat
-        if scheme.ruined and not pools["ruined"][pool]:
-            pools["ruined"][pool] = True
-            world.tell("ruin", world.pool_names[pool], "its reserve is gone: it can't pay shares")
+    enter(world, pool, scheme, ended)
     return ended.payouts_sat
+
+
+def enter(world: World, pool: int, scheme: RewardScheme, ended: Settlement) -> None:
+    """What an operator earns is sold; what payouts cost is transaction fees, from the market."""
+    world.market_sat += ended.cut_sat + ended.cost_sat
+    if pool == SOLO:
+        return
+    pools = world.pools
+    pools["reserve_sat"][pool] += ended.reserve_change_sat
+    if scheme.ruined and not pools["ruined"][pool]:
+        pools["ruined"][pool] = True
+        world.tell("ruin", world.pool_names[pool], "its reserve is gone: it can't pay shares")
+
+
+# The covenant pool
+
+
+def feeder_row(world: World) -> int:
+    """Row of the pool that mines as one member of the covenant pool."""
+    name = world.case.pools.covenant_feeder
+    return world.pool_names.index(name) if name else NO_POOL
+
+
+def share_percents(world: World) -> None:
+    """Tell the covenant pool which part of its blocks each member shares."""
+    terms = world.case.pools
+    if terms.covenant_spread == 0.0:
+        return
+    draws = uniforms(world.streams.key("covenant percents"), 0, world.miners.size)
+    percents = np.maximum(terms.covenant_shared - terms.covenant_spread * draws, 0.0)
+    if world.pooling.feeder is not None:
+        percents = np.concatenate(([terms.covenant_shared], percents))
+    for scheme in world.pooling.schemes:
+        if isinstance(scheme, Covenant):
+            scheme.agree(percents)
+
+
+def settle_fed(world: World, pool: int, own: Income, fed: Income) -> np.ndarray:
+    """The covenant pool settles the blocks of its members and of the feeder, its first member.
+
+    The feeder pays its own members by its own scheme, out of what it is paid.
+    """
+    covenant, feeder = world.pooling.schemes[pool], world.pooling.feeder
+    assert feeder is not None
+    order = np.argsort(np.concatenate((own.times_s, fed.times_s)), kind="stable")
+
+    def merged(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        return np.concatenate((ours, theirs))[order]
+
+    ended = covenant.settle(
+        Income(
+            np.concatenate(([fed.work.sum()], own.work)),
+            merged(own.finders + 1, np.zeros_like(fed.finders)),
+            merged(own.subsidy_sat, fed.subsidy_sat),
+            merged(own.fees_sat, fed.fees_sat),
+            merged(own.times_s, fed.times_s),
+            own.fair_subsidy_sat,
+            own.fair_fees_sat,
+        )
+    )
+    enter(world, pool, covenant, ended)
+    within = feeder.settle(fed.work, ended, (world.day + 1) * SECONDS_PER_DAY)
+    enter(world, feeder_row(world), feeder.scheme, within)
+    return ended.payouts_sat[1:] + within.payouts_sat
 
 
 # What the schemes did to their members
@@ -330,18 +432,23 @@ def settle(world: World, pool: int, scheme: RewardScheme, income: Income) -> np.
 def watch_fortunes(
     world: World, payouts_sat: np.ndarray, fair_sat_a_ths: float, block_sat: float
 ) -> None:
-    """Note how far payouts are from what the work was worth, a month and a year long."""
+    """Note how far payouts are from what the work was worth."""
     pooling, miners = world.pooling, world.miners
     fair = miners["work"] * fair_sat_a_ths
-    due = world.calendar.due(world.day)
-    ends = {"month": due.month, "year": due.year}
     member = miners["pool"] != SOLO
     for total, amounts in ((pooling.earned_sat, payouts_sat), (pooling.worth_sat, fair)):
         total += np.bincount(miners["pool"][member], weights=amounts[member], minlength=total.size)
-    for horizon, deviations in pooling.deviations.items():
-        deviations.add(payouts_sat, fair)
+    for deviations in pooling.deviations.values():
+        deviations.add(payouts_sat, fair, scheme_of(world))
+    pooling.block_sat = block_sat
+
+
+def end_periods(world: World) -> None:
+    """Monthly: months and, in January, years end, whether or not blocks were in dispute."""
+    ends = {"month": True, "year": world.calendar.due(world.day).year}
+    for horizon, deviations in world.pooling.deviations.items():
         if ends[horizon]:
-            deviations.close(scheme_of(world), promised_part(world), block_sat)
+            deviations.close(scheme_of(world), promised_part(world), world.pooling.block_sat)
 
 
 def scheme_of(world: World) -> np.ndarray:
@@ -379,21 +486,22 @@ def held_by_makers(world: World) -> np.ndarray:
 
 def story(world: World) -> dict[str, float | str]:
     """What a reader asks of pools and of who is paid, as headline figures."""
+    told = security_told(world)
+    if world.case.chain.payout != "pools" and world.case.pools == type(world.case.pools)():
+        return told
+    for name in ("top_template_share", "own_templates_share", "hhi_pool", "hhi_template"):
+        told[f"{name}_end"] = float(world.recorder[name][-1])
+    if (~world.pools["operated"]).any():
+        told["covenant_share_end"] = float(world.recorder["covenant_share"][-1])
     if world.case.chain.payout != "pools":
-        return security_told(world)
-    pooling, pools = world.pooling, world.pools
-    told: dict[str, float | str] = {}
-    for horizon, deviations in pooling.deviations.items():
+        return told
+    for horizon, deviations in world.pooling.deviations.items():
         for scheme, fortune in deviations.relative().items():
             told[f"payout_over_fair_{horizon}_{scheme}"] = fortune.mean
             told[f"payout_swing_{horizon}_{scheme}"] = fortune.swing
             told[f"payout_swing_over_alone_{horizon}_{scheme}"] = fortune.over_alone
-    for name in ("top_template_share", "own_templates_share", "hhi_pool", "hhi_template"):
-        told[f"{name}_end"] = float(world.recorder[name][-1])
-    told["operators_ruined"] = float(pools["ruined"].sum())
-    if (~pools["operated"]).any():
-        told["covenant_share_end"] = float(world.recorder["covenant_share"][-1])
-    return told | security_told(world) | withholding_told(world)
+    told["operators_ruined"] = float(world.pools["ruined"].sum())
+    return told | withholding_told(world)
 
 
 def security_told(world: World) -> dict[str, float | str]:
@@ -411,7 +519,11 @@ def security_told(world: World) -> dict[str, float | str]:
 
 
 def withholding_told(world: World) -> dict[str, float | str]:
-    """What withholding brought the attacker and cost the victim, over what their work is worth."""
+    """What withholding brought the attacker and cost the victim, over what their work is worth.
+
+    The luck of the blocks they find leaves each figure a standard error of about one over the
+    root of their number.
+    """
     terms = world.case.pools
     if terms.withholding_share == 0.0:
         return {}
@@ -420,4 +532,6 @@ def withholding_told(world: World) -> dict[str, float | str]:
         row = world.pool_names.index(getattr(terms, f"withholding_{role}"))
         worth = max(float(world.pooling.worth_sat[row]), 1e-9)
         told[f"withholding_{role}_gain"] = float(world.pooling.earned_sat[row]) / worth - 1.0
+        blocks = worth / max(world.pooling.block_sat, 1e-9)
+        told[f"withholding_{role}_error"] = 1.0 / max(blocks, 1.0) ** 0.5
     return told

@@ -610,26 +610,24 @@ def _check_pool(key: str, pool: str, start: datetime.date, *others: str) -> None
 
 
 def _check_pools(case: Scenario) -> None:
-    """Refuse pools that nobody knows, and withholding that is half told or by nobody."""
-    terms, named = case.pools, [pool for pool, _ in case.pools.schemes]
+    """Refuse pools that nobody knows, and rules of paying that contradict one another."""
+    named = [pool for pool, _ in case.pools.schemes]
     for position, pool in enumerate(named):
         _check_pool(f"pools.schemes.{position}", pool, case.start_date)
         if pool in named[:position]:
             raise ScenarioError(f"pools.schemes.{position}", _shown(pool), "each pool once")
-    if terms.withholding_share > 0.0:
-        for role in ("attacker", "victim"):
-            _check_pool(
-                f"pools.withholding_{role}",
-                getattr(terms, f"withholding_{role}"),
-                case.start_date,
-                *((COVENANT,) if role == "victim" and terms.covenant_share > 0.0 else ()),
-            )
-        if terms.withholding_attacker == terms.withholding_victim:
-            found = _shown(terms.withholding_victim)
-            raise ScenarioError("pools.withholding_victim", found, "another pool than the attacker")
-        if case.chain.payout != "pools":
-            allowed = '"pools" where a pool withholds blocks'
-            raise ScenarioError("chain.payout", _shown(case.chain.payout), allowed)
+    _check_covenant(case)
+    _check_withholding(case)
+    _check_unpaid(case)
+    disputed = [event for event in case.events if event.kind in ("directive", "filter", "fork")]
+    if case.virtual_mining.replaces > 0.0 and disputed:
+        allowed = "0 where blocks are in dispute: who is paid on rival branches is not told"
+        raise ScenarioError("virtual_mining.replaces", case.virtual_mining.replaces, allowed)
+
+
+def _check_covenant(case: Scenario) -> None:
+    """Refuse windows that can't be, and a feeder that promises more than it is paid."""
+    terms = case.pools
     if terms.covenant_window == "range" and terms.covenant_choice == "per_block":
         allowed = '"count" or "time" where finders choose: a range of times pays no later block'
         raise ScenarioError("pools.covenant_window", _shown("range"), allowed)
@@ -637,10 +635,45 @@ def _check_pools(case: Scenario) -> None:
     if not 0.0 <= first < last <= LONGEST_DAYS:
         allowed = f"two days in order, from 0 to {LONGEST_DAYS}"
         raise ScenarioError("pools.covenant_range_days", f"{first:g} to {last:g}", allowed)
-    disputed = [event.kind for event in case.events if event.kind in ("directive", "fork")]
-    if case.virtual_mining.replaces > 0.0 and disputed:
-        allowed = "0 where blocks are in dispute: who is paid on rival branches is not told"
-        raise ScenarioError("virtual_mining.replaces", case.virtual_mining.replaces, allowed)
+    feeder = terms.covenant_feeder
+    if feeder:
+        _check_pool("pools.covenant_feeder", feeder, case.start_date)
+        if dict(terms.schemes).get(feeder, terms.scheme) != "pplns":
+            allowed = "a pool that pays the last shares (pplns): it has only what it is paid"
+            raise ScenarioError("pools.covenant_feeder", _shown(feeder), allowed)
+
+
+def _check_withholding(case: Scenario) -> None:
+    """Refuse an attack that is half told, or of a pool on itself."""
+    terms = case.pools
+    attacker, victim = terms.withholding_attacker, terms.withholding_victim
+    if terms.withholding_share == 0.0:
+        if attacker or victim:
+            allowed = "a share above 0 where a pool attacks"
+            raise ScenarioError("pools.withholding_share", 0.0, allowed)
+        return
+    covenant = (COVENANT,) if terms.covenant_share > 0.0 else ()
+    _check_pool("pools.withholding_attacker", attacker, case.start_date)
+    _check_pool("pools.withholding_victim", victim, case.start_date, *covenant)
+    if attacker == victim:
+        raise ScenarioError(
+            "pools.withholding_victim", _shown(victim), "another pool than the attacker"
+        )
+
+
+def _check_unpaid(case: Scenario) -> None:
+    """Refuse choices, schemes and attacks where nobody is paid by a scheme."""
+    terms = case.pools
+    unpaid = {
+        "choice": terms.choice,
+        "schemes": bool(terms.schemes),
+        "covenant_feeder": bool(terms.covenant_feeder),
+        "withholding_share": terms.withholding_share > 0.0,
+    }
+    for key, found in unpaid.items():
+        if found and case.chain.payout != "pools":
+            allowed = f'"pools" where pools.{key} is set: otherwise nobody is paid by a scheme'
+            raise ScenarioError("chain.payout", _shown(case.chain.payout), allowed)
 
 
 def _check_crowd(events: Sequence[Event]) -> None:

@@ -40,6 +40,7 @@ from model import (
     first_day,
     inputs,
     observing,
+    paying,
     pricing,
     splitting,
     subeconomies,
@@ -249,7 +250,7 @@ class World(mesa.Model):
 
     def enforce(self) -> None:
         """Apply the law of the day to places and sites."""
-        self.law = self.statutes.law()
+        charged, self.law = self.law.power_charge, self.statutes.law()
         for name in ("power_charge", "revenue_tax", "import_duty", "available", "banned",
                      "evasion", "site_cap"):  # fmt: skip
             self.places[name] = getattr(self.law, name)
@@ -261,7 +262,9 @@ class World(mesa.Model):
         observing.report_from(self)
         if closed.size:
             moving.close_sites(self, closed, self.law.lasting[place])
-        price_power(self)
+        # Any other law leaves prices to their week, so that one that binds nobody changes nothing.
+        if not np.array_equal(charged, self.law.power_charge):
+            price_power(self)
 
     def receive_deliveries(self) -> None:
         """Machines and sites that are due; seats whose machines leave; loads that stand still."""
@@ -534,9 +537,11 @@ WEEKLY = (
     moving.change_season,
     moving.redeploy,
     joining.adopt_templates,
+    pooling.graduate,
     pooling.choose_pools,
 )
 MONTHLY = (
+    paying.end_periods,
     World.count_seats,
     shake_prices,
     observing.learn,

@@ -158,7 +158,7 @@ def a_choice_per_block(_: Results) -> Finding:
     stay = flip(lambda benefit: part_still_shared(benefit) - 0.5, 0.0, 0.1)
     half = flip(lambda benefit: kept_before_halving(benefit) - 0.5, 0.0, 1.0)
     return Finding(
-        verdict(min(leave) > 0.05 and min(before) > 0.5, max(leave[0], before[0]) < 0.05),
+        verdict(max(learnt) < 0.5, max(leave[0], before[0]) < 0.05),
         f"smoothing within a window is worth {word([100 * b for b in benefits[1:]], '.2f')} % of "
         f"revenue to miners of {word(sizes, 'g')} EH/s; without any benefit and with these, "
         f"{word([100 * part for part in leave], '.0f')} % of blocks leave for their transaction "

@@ -32,7 +32,9 @@ TEMPLATES = (
     ("covenant_share_end", "in the covenant pool at the end", 100.0, "% of the hashrate"),
     ("operators_ruined", "operators ruined", 1.0, ""),
     ("withholding_attacker_gain", "the pool that withholds blocks earns, over fair", 100.0, "%"),
+    ("withholding_attacker_error", "give or take by luck", 100.0, "%"),
     ("withholding_victim_gain", "the pool that is infiltrated", 100.0, "%"),
+    ("withholding_victim_error", "give or take by luck", 100.0, "%"),
 )
 # Headline figure, words, factor, unit, by the section of the economy.
 SUBECONOMIES: dict[str, tuple[tuple[str, str, float, str], ...]] = {
@@ -86,8 +88,8 @@ def _payouts(headline: Mapping[str, float | str]) -> list[RenderableType]:
     """How much of their work's worth miners were paid, and how far payouts swung, by scheme."""
     heads = ("of fair, %", "swing, month", "over alone", "swing, year", "over alone")
     rows = [
-        (words, [headline.get(f"payout_{what}_{scheme}") for what in PAYOUTS])
-        for scheme, words in SCHEMES.items()
+        (SCHEMES.get(scheme, scheme), [headline.get(f"payout_{what}_{scheme}") for what in PAYOUTS])
+        for scheme in _paid(headline)
     ]
     rows = [(words, values) for words, values in rows if any(v is not None for v in values)]
     if not rows:
@@ -96,6 +98,13 @@ def _payouts(headline: Mapping[str, float | str]) -> list[RenderableType]:
     for words, values in rows:
         table.add_row(words, *(_percent(value) for value in values))
     return [table]
+
+
+def _paid(headline: Mapping[str, float | str]) -> list[str]:
+    """Schemes that somebody was paid by: those with a name in words first."""
+    begin = f"payout_{PAYOUTS[0]}_"
+    found = [key.removeprefix(begin) for key in headline if key.startswith(begin)]
+    return [*(name for name in SCHEMES if name in found), *sorted(set(found) - set(SCHEMES))]
 
 
 def _percent(value: float | str | None) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from agents import joining, pooling
 from model import observing, paying
 from model.rewards.scheme import RewardScheme
 from model.rewards.schemes import SCHEMES
 from model.world import World
+from study import fortunes
 from tests import test_schemes as promises
 from tests.test_politics import frozen_case
 from tests.test_world import live
@@ -60,14 +64,34 @@ def test_the_scheme_of_the_page_keeps_the_promises(promise: Any):
 
 
 @pytest.mark.usefixtures("added")
-def test_a_world_mines_with_the_scheme_of_the_page():
+def test_a_world_mines_with_the_scheme_of_the_page(monkeypatch: pytest.MonkeyPatch):
+    """Step 3: the name and the cut are posted; what was paid is told after the run."""
+    monkeypatch.setattr(joining, "posted_cut", lambda terms, scheme: {NAME: 0.02}[scheme])
     case = frozen_case(
-        70, "start.miners=120", 'chain.payout="pools"', "record.ledger_every_days=1",
+        100, "start.miners=120", 'chain.payout="pools"', "record.ledger_every_days=1",
         "pools.choice=true",
     )  # fmt: skip
     posted = case.pools.model_copy(update={"scheme": NAME})
     world = live(World(case.model_copy(update={"pools": posted})))
     fortune = world.pooling.deviations["month"].relative()[NAME]
-    assert fortune.mean == pytest.approx(1.0, abs=0.05)
+    assert fortune.mean == pytest.approx(0.98, abs=0.03)
     assert 0.0 < fortune.over_alone < 0.7
     assert np.isfinite(pooling.variances(world, 0, 0.01, 1.0, 1000.0)).all()
+    headline: dict[str, Any] = dict(world.summary())
+    run: Any = SimpleNamespace(facts={"headline": headline}, case=world.case)
+    screen = Console(file=StringIO(), width=100)
+    for part in fortunes.parts(run):
+        screen.print(part)
+    assert NAME in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_page_tells_where_names_and_cuts_are():
+    """Its steps name the files and the words that are there."""
+    page = PAGE.read_text(encoding="utf-8").split("## Adding a reward scheme")[1]
+    for file, word in (
+        ("model/rewards/schemes.py", "SCHEMES"),
+        ("model/parameters_pools.py", "SchemeName"),
+        ("agents/joining.py", "posted_cut"),
+    ):
+        assert file in page
+        assert word in (PAGE.parent.parent / file).read_text(encoding="utf-8")

@@ -22,6 +22,7 @@ BY_SCHEME = 'chain.payout="pools"'
 MIXED = (
     'pools.schemes=[["AntPool", "pps"], ["F2Pool", "pplns"], ["ViaBTC", "pplns"]]',
     "pools.covenant_share=0.3", "pools.choice=true", "pools.own_templates=0.3",
+    "pools.covenant_spread=0.6",
 )  # fmt: skip
 
 
@@ -90,7 +91,11 @@ def test_a_year_of_covenant_is_as_uncertain_as_a_year_alone():
 
 
 def test_withholding_pays_as_the_closed_form_says():
-    """H.6: what the attacker and its victim earn over fair, within three standard errors."""
+    """H.6: what the attacker and its victim earn over fair, within three standard errors.
+
+    That the attacker gains at all, through the scheme itself, test_pools.py shows at shares
+    at which its gain is larger than luck.
+    """
     sets = (
         'pools.scheme="pplns"', "pools.cut_pplns=0", "pools.withholding_share=0.25",
         'pools.withholding_attacker="AntPool"', 'pools.withholding_victim="Foundry USA"',
@@ -110,6 +115,7 @@ def test_withholding_pays_as_the_closed_form_says():
         gain = world.summary()[f"withholding_{role}_gain"]
         error = 3.0 / np.sqrt(share[role] * blocks)
         assert gain == pytest.approx(expected[role] / share[role] - 1.0, abs=error)
+        assert world.summary()[f"withholding_{role}_error"] == pytest.approx(error / 3.0, rel=0.3)
     assert world.summary()["withholding_victim_gain"] < -0.03
 
 
@@ -142,6 +148,36 @@ def test_finders_who_may_choose_keep_blocks_before_a_halving():
     # More than half of the next 3,000 blocks lie behind the halving.
     assert before[-1] - before[0] < 0.1 * (1_050_000 - sizes[0][0])
     assert after[-1] - after[0] > 300
+
+
+def test_a_feeder_pays_its_members_what_the_covenant_pool_pays_it():
+    """H.5b: a pool as one member of the covenant pool; every satoshi is accounted for daily."""
+    sets = (
+        'pools.scheme="pplns"', "pools.cut_pplns=0", "pools.covenant_share=0.2",
+        'pools.covenant_feeder="AntPool"', DAILY, "pools.covenant_spread=0.5",
+    )  # fmt: skip
+    world = world_of(400, *sets)
+    pooling, row = world.pooling, world.pool_names.index("AntPool")
+    assert pooling.earned_sat[row] / pooling.worth_sat[row] == pytest.approx(1.0, abs=0.05)
+    covenant = pooling.schemes[-1]
+    # The feeder is the first of the covenant pool's members and finds its part of the blocks.
+    work, pool = world.miners["work"], world.miners["pool"]
+    fed, own = work[pool == row].sum(), work[pool == world.pools.size - 1].sum()
+    found = float((np.array(covenant.window) == 0).mean())
+    assert found == pytest.approx(fed / (fed + own), abs=0.15)
+
+
+def test_a_halving_is_expected_to_the_block():
+    """On the day of a halving PPS and FPPS pay the mean of both subsidies."""
+    world = World(frozen_case(3, "start.miners=30", BY_SCHEME, "start.height=1049900"))
+    fair = paying.expected(world)
+    blocks = fair.blocks
+    assert 100 < blocks < 200
+    mean = (100 * 3.125e8 + (blocks - 100) * 1.5625e8) / blocks
+    assert fair.subsidy_sat == pytest.approx(mean)
+    assert fair.halving_s == 100 * 600.0
+    world.step()
+    assert paying.expected(world).subsidy_sat == 156_250_000
 
 
 def test_what_payouts_cost_leaves_the_pool_and_no_coin_is_lost():

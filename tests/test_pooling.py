@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from itertools import pairwise
 
@@ -21,6 +22,7 @@ from tests.test_world import live, nation_row, small_case
 
 BY_SCHEME = ('chain.payout="pools"', "pools.choice=true")
 # The price discounts concentrated templates, so that they move everything unless it does not.
+DAILY = "record.ledger_every_days=1"
 PRICED_ALIKE = "neutrality.discount=0"
 CALM = ("pools.attention_week=1", *BY_SCHEME)
 
@@ -45,6 +47,12 @@ def test_adopters_have_the_share_asked_for():
     order = Adoption.among(draws, np.array([2.0, 1.0, 3.0, 4.0]))
     for share, adopters in ((0.0, 0), (0.1, 1), (0.4, 2), (0.6, 3), (1.0, 4)):
         assert (draws < order.threshold(share) + 1e-12).sum() == adopters
+
+
+def test_without_adoption_nobody_comes_first():
+    """Miners without work on the first day reach nothing, however low their draw."""
+    order = Adoption.among(np.array([0.1, 0.5]), np.array([0.0, 1.0]))
+    assert order.threshold(0.0) == 0.0
 
 
 def test_more_adoption_only_adds_adopters():
@@ -136,11 +144,13 @@ def test_without_choice_nobody_moves():
 
 
 def test_choice_of_pools_moves_no_other_draw():
-    """SPEC 0.4: who joins which pool leaves every machine as it was, where revenue is shared."""
-    still = world_of(60, PRICED_ALIKE)
-    moving = world_of(60, PRICED_ALIKE, "pools.choice=true", "pools.attention_week=1")
-    for series in ("hashrate_ehs", "price_usd", "power_gw", "hhi_nation"):
-        assert np.array_equal(still.recorder[series], moving.recorder[series])
+    """SPEC 0.4: the draws of a choice that nobody makes leave everything as it was."""
+    still = world_of(60, 'chain.payout="pools"')
+    asked = world_of(60, *BY_SCHEME, "pools.attention_week=0")
+    for series in still.recorder.columns:
+        assert np.array_equal(
+            still.recorder[series.name], asked.recorder[series.name], equal_nan=True
+        )
 
 
 def test_a_dearer_pool_loses_members():
@@ -169,6 +179,33 @@ def test_who_dislikes_filtering_leaves_a_pool_that_filters():
     foundry = world_of(2).pool_names.index("Foundry USA")
     assert ended[()][foundry] > 0.15
     assert ended[(pool_filter(),)][foundry] < 0.1 * ended[()][foundry]
+
+
+def test_a_brand_does_not_make_up_for_a_filter():
+    """Whether a pool began to filter before or after the first choice, it ends where it ends."""
+    sets = ("start.miners=120", *CALM, "pools.filter_dislike=100", "censorship.ideology_sd=0")
+    brands = []
+    for day in (date(2025, 4, 5), date(2025, 4, 20)):
+        world = live(World(frozen_case(30, *sets, events=(pool_filter(day=day),))))
+        brands.append(world.pools["brand"][world.pool_names.index("Foundry USA")])
+        assert shares(world)[world.pool_names.index("Foundry USA")] < 0.05
+    assert brands[0] == pytest.approx(brands[1], rel=1e-3)
+
+
+def test_members_of_a_feeder_graduate():
+    """H.5b: who finds a block often enough mines in the covenant pool itself."""
+    sets = ("start.miners=120", 'chain.payout="pools"', 'pools.scheme="pplns"',
+            'pools.covenant_feeder="Foundry USA"', DAILY)  # fmt: skip
+    stay = live(World(frozen_case(20, *sets)))
+    leave = live(World(frozen_case(20, *sets, "pools.graduation_days=2")))
+    feeder = stay.pool_names.index("Foundry USA")
+    work = leave.miners["work"] / leave.miners["work"].sum()
+    assert stay.recorder["covenant_share"][-1] == 0.0
+    assert leave.recorder["covenant_share"][-1] > 0.05
+    inside = leave.miners["pool"] == feeder
+    assert inside.any()
+    # 144 blocks a day: an expected wait of two days is a share of 1/288.
+    assert work[inside].max() < 1.05 / 288
 
 
 def test_small_miners_do_not_mine_in_the_covenant_pool():
@@ -251,6 +288,17 @@ def test_shares_tell_who_makes_templates_and_by_which_scheme():
              'pools.withholding_victim="AntPool"'],
             "chain.payout", '"pools"',
         ),
+        (["pools.choice=true"], "chain.payout", '"pools"'),
+        (['pools.schemes=[["Luxor", "pps"]]'], "chain.payout", '"pools"'),
+        (['pools.withholding_attacker="Luxor"'], "pools.withholding_share", "above 0"),
+        (
+            ['chain.payout="pools"', 'pools.covenant_feeder="Luxor"'],
+            "pools.covenant_feeder", "pplns",
+        ),
+        (
+            ['chain.payout="pools"', 'pools.covenant_feeder="Lucsor"', 'pools.scheme="pplns"'],
+            "pools.covenant_feeder", "Luxor",
+        ),
     ],
 )  # fmt: skip
 def test_bad_pools_are_refused(sets: list[str], key: str, hint: str):
@@ -260,9 +308,10 @@ def test_bad_pools_are_refused(sets: list[str], key: str, hint: str):
     assert hint in str(refused.value)
 
 
-def test_a_hybrid_has_no_disputed_blocks():
+@pytest.mark.parametrize("name", ["us_25", "filter_only_2023", "bch_2017"])
+def test_a_hybrid_has_no_disputed_blocks(name: str):
     with pytest.raises(ScenarioError, match=r"virtual_mining\.replaces"):
-        load("us_25", ["virtual_mining.replaces=0.5"])
+        load(name, ["virtual_mining.replaces=0.5"])
 
 
 @pytest.mark.parametrize("name", ["covenant_pool", "stratum_v2", "pool_withholding"])

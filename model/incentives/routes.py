@@ -284,9 +284,3 @@ def hybrid(
     """
     left = (1.0 - replaces) * budget_usd_day
     return Hybrid(left, power_cost_share * left / power_usd_mwh, belief * replaces * budget_usd_day)
-
-
-def split_issue(reward_sat: int, replaces: float) -> tuple[int, int]:
-    """A reward in satoshi as what miners and what donors get; nothing is lost."""
-    donors = min(int(reward_sat * replaces), reward_sat)
-    return reward_sat - donors, donors

@@ -106,6 +106,7 @@ class PayPerShare(RewardScheme):
     """
 
     operated = True
+    holds_reserve = True
 
     def __init__(self, terms: Terms) -> None:
         super().__init__(terms)

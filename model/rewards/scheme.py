@@ -128,6 +128,8 @@ class RewardScheme(ABC):
 
     # Whether somebody runs it, who makes the members' templates and takes a cut.
     operated: ClassVar[bool] = False
+    # Whether it promises more than blocks bring in, and holds a reserve for it.
+    holds_reserve: ClassVar[bool] = False
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
