@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,10 +28,9 @@ from typer.core import TyperGroup
 # The model is imported by the command that needs it: help and complaints come at once, and a
 # worker process that imports this file can still choose its number of threads.
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from model.scenario import Scenario
+    from study.design import Plan
     from study.ensemble import Job
+    from study.sweep import Tally
 
 
 class Commands(TyperGroup):
@@ -58,6 +57,7 @@ out = Console()
 err = Console(stderr=True)
 
 SHOW_BAR_AFTER_S = 1.0
+MOST_FAILURES_SHOWN = 10
 
 Name = Annotated[str, typer.Argument(help="scenario's name, or path of a TOML file")]
 Changes = Annotated[
@@ -86,12 +86,13 @@ def list_scenarios(as_json: Json = False) -> None:
 def show(name: Name, changes: Changes = None, as_json: Json = False) -> None:
     """The resolved scenario as a TOML file, with sources, meanings and bounds."""
     from model.scenario import load, resolved
+    from study.scenario_file import lines
 
     case = load(name, changes or [])
     if as_json:
         _print_json(resolved(case))
         return
-    for line in _toml(case):
+    for line in lines(case):
         print(line)
 
 
@@ -132,6 +133,152 @@ def run(
         _run_one(job, force, as_json)
 
 
+@app.command(epilog="Example: [bold]python run.py compare baseline_2025 ai_boom --workers 2[/bold]")
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME NAME...", help="two or more; each is compared with the first"),
+    ],
+    replicates: Annotated[
+        int, typer.Option(min=2, max=100_000, help="pairs of runs under the same seed")
+    ] = 10,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="processes")] = 1,
+    days: Annotated[int | None, typer.Option(min=1, help="compare so many days only")] = None,
+    changes: Changes = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="OUTPUT", help="e.g. first:share_under_10mw>0.5; repeat"),
+    ] = None,
+    width: Annotated[
+        float, typer.Option(min=1e-6, help="of an interval, as a share of the baseline's mean")
+    ] = 0.10,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="write tables to this folder")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite a comparison")] = False,
+    as_json: Json = False,
+) -> None:
+    """What scenarios change against the first one, paired by seed, with intervals."""
+    from study import compare as comparing
+    from study.engines import engine
+
+    cases, first_day = comparing.common(names, changes or [], days)
+    wanted = comparing.wanted_outputs(extra or [])
+    if folder is not None:
+        comparing.prepare(folder, force)
+    try:
+        with _bar(replicates * len(cases), "run") as advance:
+            found = comparing.compare(
+                cases, first_day, replicates, engine(workers), wanted, width, advance
+            )
+    except KeyboardInterrupt:
+        err.print("stopped before the end: nothing was written")
+        raise typer.Exit(1) from None
+    for (seed, place), error in sorted(found.failed.items()):
+        told = f"{found.labels[place]} with seed {seed} failed: {error}"
+        err.print(told, markup=False, highlight=False, soft_wrap=True)
+    if folder is not None:
+        comparing.write(folder, found)
+    if as_json:
+        _print_json(comparing.facts(found))
+    else:
+        comparing.show(out, found)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: [bold]python run.py sweep scale_frontier --workers 2 --resume[/bold]")
+def sweep(
+    study: Annotated[str, typer.Argument(help="study's name, or path of a TOML file")],
+    engine: Annotated[
+        str | None, typer.Option(help="serial, processes or dask; by the workers if not given")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="processes")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="of a dask scheduler that is running")
+    ] = None,
+    size: Annotated[str, typer.Option(help="size of the study, as its file has them")] = "laptop",
+    resume: Annotated[bool, typer.Option("--resume", help="go on where a sweep stopped")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="folder; out/STUDY/SIZE if not given")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite a sweep")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run every run of a study, each to a file of its own; what is finished survives anything."""
+    from study import design
+    from study import engines as running
+    from study import sweep as sweeping
+
+    plan = design.read(study, size)
+    home = folder or Path("out") / plan.name / size
+    sweeping.check(plan, home, resume, force)
+    chosen = running.engine(workers, engine, scheduler)
+    try:
+        sweeping.prepare(plan, home, resume, force)
+        todo = sweeping.unfinished(plan, home)
+        with _bar(len(todo), "run") as advance:
+            tally = sweeping.sweep(plan, home, chosen, todo, advance)
+        if tally.unwritten is None:
+            sweeping.gather(plan, home, tally)
+    except KeyboardInterrupt:
+        _stopped(home, "stopped")
+    except running.SchedulerLostError as error:
+        _stopped(home, str(error))
+    except OSError as error:
+        _stopped(home, f"{error.filename or home}: {error.strerror or error}")
+    if tally.unwritten is not None:
+        _stopped(home, f"not written: {tally.unwritten}")
+    _tell_sweep(plan, home, tally, as_json)
+
+
+@app.command(epilog="Example: [bold]python run.py export out/us_25/1 --figures pdf[/bold]")
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="of a run, an ensemble or a sweep")],
+    figures: Annotated[
+        str | None, typer.Option(metavar="FORMATS", help="pdf, svg and png, with commas between")
+    ] = None,
+    tables: Annotated[
+        str | None, typer.Option(metavar="FORMATS", help="tex, csv and parquet; all if neither")
+    ] = None,
+    columns: Annotated[
+        int, typer.Option(min=1, max=2, help="width of figures, in columns of a journal")
+    ] = 1,
+    series: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="columns of series.csv to draw, with commas")
+    ] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="folder; DIR/export if none")] = None,
+    as_json: Json = False,
+) -> None:
+    """Figures and tables for a paper, each with its provenance."""
+    from study import export as exporting
+
+    todo = exporting.tasks(folder, exporting.wanted(figures, tables, columns, series), target)
+    written: list[Path] = []
+    with _bar(len(todo), "task") as advance:
+        for number, task in enumerate(todo, start=1):
+            written += task()
+            advance(number)
+    if as_json:
+        _print_json([str(file) for file in written])
+        return
+    for file in written:
+        out.print(str(file), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: [bold]python run.py report out/china_ban_2021/1[/bold]")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="of a run or an ensemble")],
+    target: Annotated[
+        Path | None, typer.Option("--out", help="file; DIR/report.html if none")
+    ] = None,
+) -> None:
+    """One self-contained HTML page: question, answer, figures, and how to run it again."""
+    from study import report as reporting
+
+    out.print(str(reporting.write(folder, target)), markup=False, highlight=False, soft_wrap=True)
+
+
 @app.command()
 def validate(
     observed: Annotated[Path | None, typer.Option(help="file of observations to score")] = None,
@@ -145,6 +292,59 @@ def validate(
 
     runs = tuple(run) if run else validation.SCORED_RUNS
     raise typer.Exit(validation.main(observed, quick, out, runs))
+
+
+def _stopped(home: Path, why: str) -> NoReturn:
+    """Say why a sweep stopped and how it goes on."""
+    kept = sum(1 for _ in home.glob("runs/[0-9]*.parquet"))
+    told = f"{why}; finished runs in {home}: {kept}; go on with --resume"
+    err.print(told, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1) from None
+
+
+def _tell_sweep(plan: Plan, home: Path, tally: Tally, as_json: bool) -> None:
+    """Say what a sweep has come to; exit status 1 if runs failed."""
+    for name in tally.silent:
+        told = f"no run told {name}: is there such a figure in run.json?"
+        err.print(told, markup=False, highlight=False, soft_wrap=True)
+    for position, error in sorted(tally.failed.items())[:MOST_FAILURES_SHOWN]:
+        told = f"run {position} failed: {error}"
+        err.print(told, markup=False, highlight=False, soft_wrap=True)
+    figures = {"runs": plan.runs, "finished": tally.finished, "failed": len(tally.failed)}
+    if as_json:
+        _print_json({"folder": str(home)} | figures)
+    else:
+        words = ", ".join(f"{count} {name}" for name, count in figures.items())
+        out.print(f"{plan.name}, size {plan.size}: {words}", highlight=False, markup=False)
+        out.print(f"written to {home}", highlight=False, markup=False, soft_wrap=True)
+    if tally.finished < plan.runs:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: [bold]python run.py view us_60_2028 --port 8765[/bold]")
+def view(
+    scenario: Annotated[
+        str, typer.Argument(metavar="NAME", help="scenario to open with, or path of a TOML file")
+    ] = "baseline_2025",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="address to listen on; only this machine's by default")
+    ] = ("127.0.0.1"),
+    sessions: Annotated[
+        int, typer.Option(min=1, max=1000, help="worlds held at once, one for each open page")
+    ] = 32,
+    root_path: Annotated[
+        str, typer.Option(help="path under which a reverse proxy shows the page, e.g. /mining")
+    ] = "",
+) -> None:
+    """The browser page: watch the hashrate move, and pull the levers."""
+    from view.server import serve
+
+    serve(scenario, host, port, sessions, root_path, started=_tell_address)
+
+
+def _tell_address(address: str) -> None:
+    print(f"the page is at {address} (Ctrl-C stops it)", flush=True)
 
 
 def _run_one(job: Job, force: bool, as_json: bool) -> None:
@@ -221,39 +421,6 @@ def _draw(folder: Path) -> None:
         from study import gallery
 
         gallery.draw(folder)
-
-
-def _toml(case: Scenario) -> Iterator[str]:
-    """The scenario as lines of a TOML file that loads to the same scenario."""
-    from model.parameters import Section
-
-    yield from _keys(case)
-    for name in type(case).model_fields:
-        section = getattr(case, name)
-        if isinstance(section, Section):
-            yield from ("", f"[{name}]", *_keys(section))
-    for event in case.events:
-        yield from ("", "[[events]]", *_keys(event))
-
-
-def _keys(section: BaseModel) -> Iterator[str]:
-    """Every key of a table that is no table itself, with its meaning and what it may be."""
-    from model.scenario import allowed_values, is_table
-
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if value is not None and not is_table(value):
-            comment = "; ".join(filter(None, (field.description, allowed_values(field))))
-            yield f"{name} = {_toml_value(value)}  # {comment}"
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml_value(item) for item in value)}]"
-    if isinstance(value, str):
-        # JSON leaves DEL as it is; TOML does not.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Rate(ProgressColumn):

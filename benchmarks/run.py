@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import columns, covenant, directive, kernels, race, scenario, startup, twin
+from benchmarks import columns, covenant, directive, kernels, race, scenario, startup, sweep, twin
 
 RESULTS = Path(__file__).with_name("results.json")
 README = Path(__file__).with_name("README.md")
@@ -68,6 +68,9 @@ def run(quick: bool, console: Console) -> dict[str, Any]:
     console.print(directive.table(found["directive"]))
     found["covenant"] = covenant.benchmark()
     console.print(covenant.table(found["covenant"]))
+    sizes = (60, sweep.QUICK_REPLICATES, sweep.QUICK_MARKS)
+    found["sweep"] = sweep.benchmark(*sizes) if quick else sweep.benchmark()
+    console.print(sweep.table(found["sweep"]))
     found["kernels"] = kernels.benchmark(kernels.QUICK_SIZES if quick else kernels.SIZES)
     console.print(kernels.table(found["kernels"]))
     console.print(columns.table(QUICK_COLUMNS if quick else columns.SIZES))
@@ -100,8 +103,22 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
             covenant.GOAL_MS,
             "at most",
         ),
+        *sweep_goals(found["sweep"]),
         goal("a directive, times the run without", under, directive.GOAL_RATIO, "at most"),
         goal("cached start, s", found["startup"]["cached"]["total_s"], startup.GOAL_S, "at most"),
+    ]
+
+
+def sweep_goals(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was aimed at with ensembles and sweeps."""
+    growth = found["memory"]["growth_mb"]["parent_mb"]
+    return [
+        goal("two workers, times as fast as one", found["ratio"], sweep.GOAL_RATIO, "at least"),
+        *(
+            goal(f"cost of the engine {name}, over work", share, sweep.GOAL_OVERHEAD, "at most")
+            for name, share in found["overhead"].items()
+        ),
+        goal("memory over thousands of runs, MB", growth, sweep.GOAL_GROWTH_MB, "at most"),
     ]
 
 

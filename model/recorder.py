@@ -159,6 +159,10 @@ class Recorder:
         """Record something that happened."""
         self._events.append((day, kind, subject, what))
 
+    def news(self, told: int) -> list[tuple[int, str, str, str]]:
+        """Day, kind, subject and words of what happened after the first `told` events."""
+        return self._events[told:]
+
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """The days written so far of one series, as a read-only view."""
         position = [column.name for column in self.columns].index(name)

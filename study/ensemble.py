@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.scenario import Scenario
 from study import runfolder
 from study.engines import Done, engine
+
+if TYPE_CHECKING:
+    from model.world import World
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,23 @@ class Job:
 
 def simulate(job: Job, on_day: Callable[[int], object] | None = None) -> dict[str, Any]:
     """Run one scenario to its end and write its folder; return what run.json holds."""
+    began = time.perf_counter()
+    world = lived(job.case, job.paired, on_day)
+    seconds = time.perf_counter() - began
+    job.folder.mkdir(parents=True, exist_ok=True)
+    return runfolder.write(
+        job.folder, job.case, world.recorder, seconds, world.outcome(), world.summary()
+    )
+
+
+def lived(
+    case: Scenario, paired: bool = False, on_day: Callable[[int], object] | None = None
+) -> World:
+    """The world of a scenario at its end; if paired it knows what its twin's coin is worth."""
     # Only here, so that list, show and every complaint come without compiling the model.
     from model.world import World
 
-    began = time.perf_counter()
-    world = World(job.case)
+    world = World(case)
     days = 0
 
     def live(one: World) -> None:
@@ -43,15 +58,11 @@ def simulate(job: Job, on_day: Callable[[int], object] | None = None) -> dict[st
                 on_day(days)
 
     live(world)
-    if job.paired:
-        twin = World(without_directives(job.case))
+    if paired:
+        twin = World(without_directives(case))
         live(twin)
         world.politics.paired_usd = sum(twin.coin_prices)
-    seconds = time.perf_counter() - began
-    job.folder.mkdir(parents=True, exist_ok=True)
-    return runfolder.write(
-        job.folder, job.case, world.recorder, seconds, world.outcome(), world.summary()
-    )
+    return world
 
 
 def without_directives(case: Scenario) -> Scenario:

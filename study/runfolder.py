@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import secrets
 import subprocess
 import tempfile
 import tomllib
@@ -86,10 +87,10 @@ def write(
     # Without run.json a folder is unfinished, so no reader sees new tables beside old facts.
     (folder / RUN).unlink(missing_ok=True)
     for name, frame in (("series", series), ("shares", shares)):
-        _atomically(folder / f"{name}.parquet", frame.write_parquet)
-        _atomically(folder / f"{name}.csv", frame.write_csv)
-    _atomically(folder / "events.csv", events.write_csv)
-    _atomically(folder / RUN, lambda file: file.write(content.encode()))
+        atomically(folder / f"{name}.parquet", frame.write_parquet)
+        atomically(folder / f"{name}.csv", frame.write_csv)
+    atomically(folder / "events.csv", events.write_csv)
+    atomically(folder / RUN, lambda file: file.write(content.encode()))
     return facts
 
 
@@ -180,9 +181,10 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _atomically(target: Path, write_to: Callable[[Any], object]) -> None:
+def atomically(target: Path, write_to: Callable[[Any], object]) -> None:
     """Write a file under a temporary name, flush it to disk, and rename it."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    # Two machines of a cluster may have processes of the same number.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("wb") as file:
             write_to(file)

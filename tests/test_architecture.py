@@ -16,6 +16,7 @@ import agents
 import model
 import run
 import study
+import view
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_LINES = 1000
@@ -48,7 +49,7 @@ def test_every_import_contract_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lint_imports(no_cache=True) == 0
 
 
-@pytest.mark.parametrize("package", [agents, model, study])
+@pytest.mark.parametrize("package", [agents, model, study, view])
 def test_packages_lie_in_this_checkout(package: object) -> None:
     # Another package called agents is on the registry.
     assert Path(str(package.__file__)).is_relative_to(ROOT)  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ DOCS = [ROOT / name for name in WRITTEN] + sorted((ROOT / "docs").glob("*.md"))
 TEXT = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in DOCS}
 ODD, ARCHITECTURE = TEXT["docs/ODD.md"], TEXT["docs/ARCHITECTURE.md"]
 SCENARIOS = TEXT["docs/SCENARIOS.md"]
-FOLDERS = {"agents", "benchmarks", "docs", "model", "scenarios", "study", "tests"}
+FOLDERS = {"agents", "benchmarks", "docs", "model", "scenarios", "study", "tests", "view"}
 ENDINGS = (".py", ".md", ".csv", ".toml", ".cff", ".png", ".json")
 SECTIONS: dict[str, type[Section]] = {
     name: field.annotation
@@ -38,7 +38,7 @@ SECTIONS: dict[str, type[Section]] = {
 KEYS = {f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields}
 SOURCES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for room in ("agents", "model", "study")
+    for room in ("agents", "model", "study", "view")
     for path in sorted((ROOT / room).rglob("*.py"))
     if path.name != "__init__.py"
 } | {"run.py": (ROOT / "run.py").read_text(encoding="utf-8")}
@@ -161,7 +161,7 @@ def read_somewhere(key: str) -> bool:
     return any(
         name.search(text)
         for file, text in SOURCES.items()
-        if file not in apart and not file.startswith("study/")
+        if file not in apart and not file.startswith(("study/", "view/"))
     )
 
 
@@ -249,7 +249,7 @@ def test_every_submodel_names_its_code_and_a_test_that_exists() -> None:
 def streams() -> Iterator[tuple[str, str]]:
     """Name and kind of every random stream that the code asks for."""
     for file, text in SOURCES.items():
-        if file.startswith("study/"):
+        if file.startswith(("study/", "view/")):
             continue
         for node in ast.walk(ast.parse(text)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):

@@ -1,0 +1,1 @@
+"""The browser page: the world's hashrate on a map, its chain, and the levers of policy."""
