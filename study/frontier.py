@@ -200,12 +200,15 @@ def _spread(shares: pl.Series) -> str:
 
 def crossing_words(answer: FullAnswer) -> str:
     """The line of even shares in the full model, or why there is none to be seen."""
-    surface = full.surface(answer.results)
-    if surface is None:
-        return "All runs end on the same side of one half: the surface has no line in this sweep."
+    try:
+        surface = full.surface(answer.results)
+        if surface is None:
+            return "All runs end on the same side of one half: this sweep has no line."
+        found = full.crossings(answer.results, [{}])[0]
+    except ValueError as reason:
+        return f"No line of even shares: {reason}."
     slope = surface.coefficients[1]
     error = float(surface.covariance[1, 1]) ** 0.5
-    found = full.crossings(answer.results, [{}])[0]
     told = (
         f"Logistic surface through {surface.runs} runs ({surface.right:.0%} on the right side): "
         f"log odds per e-fold of (1 + multiplier of scale advantages) {slope:+.2f} "

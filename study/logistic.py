@@ -18,6 +18,7 @@ Integers = NDArray[np.int64]
 Points = Mapping[str, FloatArray]
 
 LEAST_STEP = 1e-10
+LEAST_USABLE = 0.5  # of the resamples of a band
 MOST_STEPS = 200
 LONGEST_STEP = 5.0  # in standardised coefficients, so that separated outcomes are approached slowly
 
@@ -128,6 +129,8 @@ def fit(points: Points, won: Bools, scales: Mapping[str, str]) -> Surface:
     if (spread == 0.0).any():
         same = [name for name, width in zip(scales, spread[1:], strict=True) if width == 0.0]
         raise ValueError(f"{', '.join(same)} is the same at all points")
+    if np.linalg.matrix_rank(raw) < raw.shape[1]:
+        raise ValueError("the points do not tell the factors apart")
     coefficients, covariance = _newton((raw - centre) / spread, outcome)
     # Back from standardised columns: divide by their spread, move the constant.
     back = np.diag(1.0 / spread)
@@ -203,11 +206,15 @@ def resampled_crossings(
     members = [np.flatnonzero(clusters == label) for label in labels]
     drawn = []
     for _ in range(resamples):
-        rows = np.concatenate(
-            [members[i] for i in generator.integers(labels.size, size=labels.size)]
-        )
+        chosen = generator.integers(labels.size, size=labels.size)
+        rows = np.concatenate([members[i] for i in chosen])
         part = {name: np.asarray(values)[rows] for name, values in points.items()}
-        surface = fit(part, np.asarray(won)[rows], scales)
+        try:
+            surface = fit(part, np.asarray(won)[rows], scales)
+        except ValueError:
+            continue  # few clusters may leave a factor without two values
         drawn.append([surface.crossing(factor, place).value for place in at])
+    if len(drawn) < LEAST_USABLE * resamples:
+        raise ValueError(f"{labels.size} points are too few for a band")
     ends = np.quantile(np.array(drawn), [(1 - band) / 2, (1 + band) / 2], axis=0)
     return [Crossing(*row) for row in zip(centre, ends[0].tolist(), ends[1].tolist(), strict=True)]

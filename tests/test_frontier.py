@@ -168,6 +168,9 @@ def test_a_sweep_without_a_line_says_so():
     level = sweep_results(slope=0.0, points=40)
     answer = frontier.FullAnswer(level, pl.DataFrame(), [], full_frontier.LAPTOP)
     assert "too flat" in frontier.crossing_words(answer)
+    few = sweep_results(slope=2.0, points=4)
+    assert 0 < (few[full_frontier.D_END] > 0.5).sum() < few.height
+    assert "No line of even shares" in frontier.crossing_words(replace(answer, results=few))
     won = level.with_columns(pl.lit(0.9).alias(full_frontier.D_END))
     answer = replace(answer, results=won)
     assert full_frontier.surface(won) is None

@@ -295,6 +295,16 @@ def test_resampled_bands_agree_with_the_delta_method():
     assert drawn.high - drawn.low == pytest.approx(delta.high - delta.low, rel=0.3)
 
 
+def test_few_points_make_no_band():
+    points = {"lam": np.array([0.0, 8.0] * 6), "wires": np.repeat([0.0, 2.0], 6)}
+    won, clusters = points["lam"] < 4.0, np.repeat([0, 1], 6)
+    with pytest.raises(ValueError, match="2 points are too few"):
+        logistic.resampled_crossings(points, won, SCALES, clusters, "lam", [{"wires": 1.0}])
+    together = {"lam": points["lam"], "wires": np.log1p(points["lam"])}
+    with pytest.raises(ValueError, match="tell the factors apart"):
+        logistic.fit(together, won, SCALES)
+
+
 @pytest.mark.parametrize(("won", "runs"), [(0, 10), (3, 10), (10, 10)])
 def test_firths_constant_is_the_log_odds_with_half_a_case_more_of_each(won, runs):
     points = {"any": np.zeros(runs)}
