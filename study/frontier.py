@@ -1,6 +1,6 @@
 """The central question: under which cost differences do small sites outweigh large ones?
 
-    python -m study.frontier [--full] [--workers W] [--out DIR] [--docs DIR]
+    python -m study.frontier [--full] [--points N] [--effect-seeds N] [--workers W] [--out DIR]
     python -m study.frontier --static        only the frictionless long run
     python -m study.frontier --extremes      only the worlds in which size alone decides
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -94,7 +94,8 @@ def full_answer(size: Size, folder: Path, workers: int, anew: bool = False) -> F
     """Run the full model's part, or what is left of it."""
     results = full.priced(full.swept(size, folder, workers, anew))
     course = pl.read_parquet(folder / sweep.COURSE)
-    return FullAnswer(results, course, full.effects(size, workers), size)
+    effects = full.effects(size, workers) if size.effect_seeds else []
+    return FullAnswer(results, course, effects, size)
 
 
 # Tables
@@ -180,8 +181,9 @@ def full_table(answer: FullAnswer) -> str:
             rows.append(f"| {path} | {_path_words(runs, answer.size.days)} |")
     likely = full.plausible(answer.results)
     box = of_shares(likely[D_END].to_numpy())
-    parts = [*rows, "", f"After {years} years: " + box_words(box), "", crossing_words(answer), "",
-             effects_table(answer.effects, years)]  # fmt: skip
+    parts = [*rows, "", f"After {years} years: " + box_words(box), "", crossing_words(answer)]
+    if answer.effects:
+        parts += ["", effects_table(answer.effects, years)]
     return "\n".join(parts)
 
 
@@ -289,6 +291,10 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="the full size: hours")
     parser.add_argument("--static", action="store_true", help="only the static limit")
     parser.add_argument("--extremes", action="store_true", help="only the extremes")
+    parser.add_argument("--points", type=int, metavar="N", help="points of the full model's sample")
+    parser.add_argument(
+        "--effect-seeds", type=int, metavar="N", help="seeds of paired effects; 0 leaves them out"
+    )
     parser.add_argument("--force", action="store_true", help="begin the sweep in DIR anew")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("out/frontier"))
@@ -300,8 +306,21 @@ def main() -> None:
         parser.exit(2, f"{error}\n")
 
 
+def _sized(size: Size, given: argparse.Namespace) -> Size:
+    """The size with what was asked for by itself."""
+    asked = {"points": given.points, "effect_seeds": given.effect_seeds}
+    least = {"points": 2, "effect_seeds": 0}
+    for name, value in asked.items():
+        if value is not None and value < least[name]:
+            raise ScenarioError(
+                f"--{name.replace('_', '-')}", value, f"a whole number from {least[name]} on"
+            )
+    return replace(size, **{name: value for name, value in asked.items() if value is not None})
+
+
 def _answer(given: argparse.Namespace) -> None:
     """Compute what was asked for, print it and write it."""
+    size = _sized(FULL if given.full else LAPTOP, given)
     given.out.mkdir(parents=True, exist_ok=True)
     if given.extremes:
         contest = full.extremes(EXTREME_SEEDS, EXTREME_YEARS, given.workers)
@@ -311,7 +330,7 @@ def _answer(given: argparse.Namespace) -> None:
     parts = [static_table(limit)]
     print(parts[0], flush=True)
     if not given.static:
-        size, name = (FULL, "full") if given.full else (LAPTOP, "laptop")
+        name = "full" if given.full else "laptop"
         answer = full_answer(size, given.out / name, given.workers, given.force)
         parts.append(full_table(answer))
         print("\n" + parts[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -242,6 +243,16 @@ def test_tables_and_figure_tell_all_paths(tmp_path):
 @pytest.fixture(scope="module")
 def start() -> full_frontier.Extreme:
     return full_frontier.Extreme(4.0, 0.0, seed=1, years=5)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--points", "1"), ("--effect-seeds", "-1")])
+def test_a_size_that_is_none_is_refused_before_anything_runs(option, value, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["frontier", option, value])
+    monkeypatch.setattr(frontier, "static_answer", None)
+    with pytest.raises(SystemExit) as ended:
+        frontier.main()
+    assert ended.value.code == 2
+    assert option in capsys.readouterr().err
 
 
 def test_power_costs_the_same_everywhere_in_a_level_world(start):
