@@ -180,7 +180,8 @@ def full_table(answer: FullAnswer) -> str:
         if runs.height:
             rows.append(f"| {path} | {_path_words(runs, answer.size.days)} |")
     likely = full.plausible(answer.results)
-    box = of_shares(likely[D_END].to_numpy())
+    # Runs of one point are no independent draws from the box.
+    box = of_shares(likely.group_by("point").agg(pl.col(D_END).mean())[D_END].to_numpy())
     parts = [*rows, "", f"After {years} years: " + box_words(box), "", crossing_words(answer)]
     if answer.effects:
         parts += ["", effects_table(answer.effects, years)]
