@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
 from study import chain_figure, page, runfolder
+from tests.drawn import outside, overlaps, texts
 
 REQUIRED = [column.name for column in SERIES if column.default is None]
 START = datetime.date(2028, 1, 3)
@@ -121,22 +120,6 @@ def any_figure(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return drawn(write(tmp_path_factory.mktemp("any"), CASES[request.param]))
 
 
-def texts(figure: Figure) -> Iterator[Text]:
-    """Every text that is drawn."""
-    yield from figure.texts
-    for axes in figure.axes:
-        yield from axes.texts
-        for axis, view in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            for tick in axis.get_major_ticks():
-                if tick.label1.get_visible() and view[0] <= tick.get_loc() <= view[1]:
-                    yield tick.label1
-
-
-def boxes(figure: Figure) -> dict[str, Bbox]:
-    shown = [text for text in texts(figure) if text.get_text().strip()]
-    return {f"{n} {text.get_text()}": text.get_window_extent() for n, text in enumerate(shown)}
-
-
 def panels(figure: Figure) -> dict[str, Axes]:
     return {str(axes.get_label()): axes for axes in figure.axes}
 
@@ -146,19 +129,8 @@ def said(figure: Figure) -> list[str]:
 
 
 def test_no_text_lies_on_another_or_leaves_the_page(any_figure: Figure) -> None:
-    found = boxes(any_figure)
-    overlaps = [
-        (one, other)
-        for one, other in itertools.combinations(found, 2)
-        if Bbox.intersection(found[one], found[other]) is not None
-    ]
-    assert overlaps == []
-    whole = any_figure.bbox
-    assert [
-        words
-        for words, box in found.items()
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > whole.x1 or box.y1 > whole.y1
-    ] == []
+    assert overlaps(any_figure) == []
+    assert outside(any_figure) == []
 
 
 def test_no_panel_is_empty_without_numbers_or_upon_another(any_figure: Figure) -> None:

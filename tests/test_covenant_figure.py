@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +13,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
 from study import covenant_figure, page, runfolder
+from tests.drawn import outside, overlaps
 
 START = datetime.date(2028, 1, 3)
 TITLE = "Half of the hashrate would mine in a pool without an operator, told in many words"
@@ -80,18 +79,6 @@ def few_periods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(covenant_figure, "PERIODS", FEW_PERIODS)
 
 
-def texts(figure: Figure) -> Iterator[Text]:
-    """Every text that is drawn."""
-    yield from figure.texts
-    for axes in figure.axes:
-        yield from axes.texts
-        for axis, view in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            yield axis.label
-            for tick in axis.get_major_ticks():
-                if tick.label1.get_visible() and view[0] <= tick.get_loc() <= view[1]:
-                    yield tick.label1
-
-
 def panels(figure: Figure) -> dict[str, Axes]:
     return {str(axes.get_label()): axes for axes in figure.axes}
 
@@ -108,20 +95,8 @@ def curve(axes: Axes, colour: str, points: bool = False) -> np.ndarray:
 
 
 def test_no_text_lies_on_another_or_leaves_the_page(any_figure: Figure) -> None:
-    shown = [text for text in texts(any_figure) if text.get_text().strip()]
-    found = {f"{n} {text.get_text()}": text.get_window_extent() for n, text in enumerate(shown)}
-    overlaps = [
-        (one, other)
-        for one, other in itertools.combinations(found, 2)
-        if Bbox.intersection(found[one], found[other]) is not None
-    ]
-    assert overlaps == []
-    whole = any_figure.bbox
-    assert [
-        words
-        for words, box in found.items()
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > whole.x1 or box.y1 > whole.y1
-    ] == []
+    assert overlaps(any_figure) == []
+    assert outside(any_figure) == []
 
 
 def test_no_panel_is_empty_or_without_numbers(any_figure: Figure) -> None:

@@ -31,9 +31,9 @@ from study.claim import interval
 from study.export import Wanted
 from study.quantities import quantity
 from tests import folders
+from tests.drawn import outside, overlaps
 from tests.test_chain_figure import CASES
 from tests.test_chain_figure import write as political
-from tests.test_figures import boxes, overlaps
 
 ROOT = Path(run.__file__).parent
 CLI = CliRunner()
@@ -83,12 +83,7 @@ def test_every_figure_is_legible_at_its_width(
     for name, figure in drawn(all_kinds[kind], columns):
         assert overlaps(figure) == [], name
         assert figure.get_figwidth() in (panels.WIDTHS[columns], panels.WIDTHS[2]), name
-        outside = [
-            words
-            for words, box in boxes(figure).items()
-            if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1
-        ]
-        assert outside == [], name
+        assert outside(figure) == [], name
         check_panels(figure)
         stamps = [text for text in figure.texts if text.get_gid() == "stamp"]
         assert len(stamps) == 1

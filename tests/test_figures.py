@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
 from study import figures, page, runfolder
+from tests.drawn import outside, overlaps, texts
 
 REQUIRED = [column.name for column in SERIES if column.default is None]
 NATIONS = ("CHN", "USA", "RUS", "KAZ", "IRN", "MYS", "CAN", "DEU", "NOR", "OTH")
@@ -82,31 +82,6 @@ def panels(figure: Figure) -> dict[str, Axes]:
     return {str(axes.get_label()): axes for axes in figure.axes}
 
 
-def texts(figure: Figure) -> Iterator[Text]:
-    """Every text that is drawn."""
-    yield from figure.texts
-    for axes in figure.axes:
-        yield from axes.texts
-        for axis, view in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            for tick in axis.get_major_ticks():
-                if tick.label1.get_visible() and view[0] <= tick.get_loc() <= view[1]:
-                    yield tick.label1
-
-
-def boxes(figure: Figure) -> dict[str, Bbox]:
-    shown = [text for text in texts(figure) if text.get_text().strip()]
-    return {f"{n} {text.get_text()}": text.get_window_extent() for n, text in enumerate(shown)}
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    found = boxes(figure)
-    return [
-        (one, other)
-        for one, other in itertools.combinations(found, 2)
-        if Bbox.intersection(found[one], found[other]) is not None
-    ]
-
-
 CASES = {
     "observed": case("2019-09-01", "2022-06-30", calibration_end=END),
     "calibration ends soon": case("2021-04-01", "2022-06-30", calibration_end=END),
@@ -138,13 +113,7 @@ def any_figure(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def test_no_text_lies_on_another_or_leaves_the_page(any_figure: Figure) -> None:
     assert overlaps(any_figure) == []
-    page = any_figure.bbox
-    outside = [
-        words
-        for words, box in boxes(any_figure).items()
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > page.x1 or box.y1 > page.y1
-    ]
-    assert outside == []
+    assert outside(any_figure) == []
 
 
 def test_no_panel_is_empty_and_none_overlaps_another(any_figure: Figure) -> None:

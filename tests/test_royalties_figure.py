@@ -18,6 +18,7 @@ from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
 from model.streams import Streams
 from study import page, royalties_figure, runfolder
+from tests.drawn import outside, overlaps
 
 START = datetime.date(2019, 9, 1)
 COLUMNS = {column.name: column for column in (*SERIES, *royalties.SERIES)}
@@ -86,15 +87,8 @@ def test_no_words_lie_on_others_or_outside_the_page(
     long_run: runfolder.Run, tmp_path: Path, days: int
 ) -> None:
     figure = drawn(long_run if days == 500 else write(tmp_path / "run", days))
-    boxes = [
-        (text.get_text(), text.get_window_extent())
-        for text in [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
-    ]
-    for place, (words, box) in enumerate(boxes):
-        assert box.x0 >= 0.0, words
-        assert box.x1 <= figure.bbox.x1, words
-        for others, other in boxes[place + 1 :]:
-            assert not box.overlaps(other), (words, others)
+    assert overlaps(figure) == []
+    assert outside(figure) == []
 
 
 def test_what_is_never_earned_has_no_line(tmp_path: Path) -> None:

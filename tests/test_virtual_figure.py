@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +14,6 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from model.incentives.virtual_mining import SERIES as VIRTUAL_SERIES
 from model.incentives.virtual_mining import VirtualMiningEconomy
@@ -26,6 +23,7 @@ from model.scenario import Scenario
 from model.streams import Streams
 from study import page, runfolder, virtual_figure
 from study.chain_figure import LINE_COLOUR
+from tests.drawn import outside, overlaps, texts
 
 START = datetime.date(2028, 1, 3)
 TITLE = "A chain that gives half of its issue to donors, beside bitcoin, in a title of two lines"
@@ -120,17 +118,6 @@ def figure(seen: Seen) -> Figure:
     return seen("donations and after")[1]
 
 
-def texts(figure: Figure) -> Iterator[Text]:
-    """Every text that is drawn."""
-    yield from figure.texts
-    for axes in figure.axes:
-        yield from axes.texts
-        for axis, view in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            for tick in axis.get_major_ticks():
-                if tick.label1.get_visible() and view[0] <= tick.get_loc() <= view[1]:
-                    yield tick.label1
-
-
 def said(figure: Figure) -> list[str]:
     return [text.get_text() for text in texts(figure)]
 
@@ -148,19 +135,8 @@ def line(axes: Axes, colour: str) -> Any:
 
 
 def test_no_text_lies_on_another_or_leaves_the_page(any_figure: Figure) -> None:
-    shown = [text for text in texts(any_figure) if text.get_text().strip()]
-    boxes = {f"{n} {text.get_text()}": text.get_window_extent() for n, text in enumerate(shown)}
-    assert [
-        (one, other)
-        for one, other in itertools.combinations(boxes, 2)
-        if Bbox.intersection(boxes[one], boxes[other]) is not None
-    ] == []
-    whole = any_figure.bbox
-    assert [
-        words
-        for words, box in boxes.items()
-        if box.x0 < 0 or box.y0 < 0 or box.x1 > whole.x1 or box.y1 > whole.y1
-    ] == []
+    assert overlaps(any_figure) == []
+    assert outside(any_figure) == []
 
 
 def test_no_panel_is_empty_or_without_numbers(any_figure: Figure) -> None:
