@@ -11,7 +11,7 @@ from scipy.special import gammaln
 from agents.joining import SCHEME_NAMES, makes_templates
 from agents.pool import SOLO
 from agents.pooling import expected_part
-from model import metrics
+from model import ledger, metrics
 from model.chain.blocks import subsidy_sat
 from model.rewards.covenant import Covenant, Feeder
 from model.rewards.pool import with_rows
@@ -358,8 +358,16 @@ def honest_share(world: World) -> float:
 def settle(world: World, pool: int, scheme: RewardScheme, income: Income) -> np.ndarray:
     """One scheme pays for the day; payouts by miner."""
     ended = scheme.settle(income)
+    account(world, income.total_sat, ended)
     enter(world, pool, scheme, ended)
     return ended.payouts_sat
+
+
+def account(world: World, revenue_sat: int, ended: Settlement) -> None:
+    """Raise, on days on which accounts are checked, if a pool's books do not balance."""
+    if world.day % world.case.record.ledger_every_days == 0:
+        given = ended.cut_sat + ended.cost_sat
+        ledger.check_pool(ended.payouts_sat, revenue_sat, ended.reserve_change_sat, given)
 
 
 def enter(world: World, pool: int, scheme: RewardScheme, ended: Settlement) -> None:
@@ -420,8 +428,10 @@ def settle_fed(world: World, pool: int, own: Income, fed: Income) -> np.ndarray:
             own.fair_fees_sat,
         )
     )
+    account(world, own.total_sat + fed.total_sat, ended)
     enter(world, pool, covenant, ended)
     within = feeder.settle(fed.work, ended, (world.day + 1) * SECONDS_PER_DAY)
+    account(world, int(ended.payouts_sat[feeder.row]), within)
     enter(world, feeder_row(world), feeder.scheme, within)
     return ended.payouts_sat[1:] + within.payouts_sat
 
