@@ -17,7 +17,6 @@ from study.claims_chain import NEVER, SIX, word
 from study.experiments import Course
 
 WALKS = 200
-ACTIVISTS = 0.10  # part of the value whose discontent is enough for a fork
 
 
 def counted(hits: int, runs: int) -> str:

@@ -38,7 +38,6 @@ from study.wording import nation_names, rounded
 
 FILE = "report.html"
 MOST_EVENTS = 40
-_SIGNED = re.compile(r"(^|\N{EN DASH})-\d")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # What each kind of figure shows, for those who don't see it.
 SHOWN = {
@@ -177,11 +176,6 @@ def _table(table: Table) -> str:
             "</div>",
         ]
     )
-
-
-def _range(cell: str) -> str:
-    """A range with a sign in it in words, so that no dash stands beside it."""
-    return cell.replace("\N{EN DASH}", " to ") if _SIGNED.search(cell) else cell
 
 
 def _side(place: int, table: Table, cell: str = "") -> str:

@@ -19,16 +19,6 @@ DISPLACED_FUELS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"resistive": (120.0, 1.0), "gas": (40.0, 0.9), "heat_pump": (120.0, 3.0)}
 )
 
-# Heat that one customer can take, MW thermal, from small to large.
-SINK_MW: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "home": (0.002, 0.010),
-        "pool": (0.010, 0.050),
-        "greenhouse": (0.2, 2.0),
-        "district": (0.5, 5.0),
-    }
-)
-
 _WARMEST_DAY_NORTH = 200.0
 _WARMEST_DAY_SOUTH = 18.0
 _HEATING_BELOW_C = 18.0
