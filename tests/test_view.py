@@ -201,6 +201,17 @@ def test_ticks_are_few_and_within_the_axis(low: float, size: float) -> None:
     assert all(low - 1e-6 * size <= tick <= low + 1.000001 * size for tick in ticks)
 
 
+def test_no_date_leaves_its_panel() -> None:
+    """A month that begins at the end of the axis is written a little before it."""
+    seen = 0
+    for days in range(20, 400, 3):
+        drawn = charts.axes(Span(datetime.date(2028, 1, 3), days), [(100.0, "1")])
+        for place, words in re.findall(r'<text x="(\d+)"[^>]*>([A-Z][a-z]{2} \d{4})<', drawn):
+            assert int(place) + charts.HALF_LETTER * len(words) <= charts.WIDTH + 1
+            seen += 1
+    assert seen > 200
+
+
 @given(st.integers(60, 40_000), st.dates(datetime.date(2009, 1, 3), datetime.date(2100, 1, 1)))
 def test_dates_of_an_axis_are_true(days: int, start: datetime.date) -> None:
     ticks = charts.date_ticks(Span(start, days))

@@ -17,6 +17,8 @@ PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, GREY, BLACK)
 # In units of half a pixel, so that whole numbers are fine enough.
 WIDTH, HEIGHT = 760, 300
 LEFT, RIGHT, TOP, BOTTOM = 92, 14, 16, 44
+HALF_LETTER = 6.0  # of the size that labels have
+HALF_LETTER = 6.0  # of the size that labels have
 MOST_POINTS = 220
 MOST_TICKS = 5
 NOTHING = 1e-6  # what rounding leaves
@@ -167,7 +169,8 @@ def axes(span: Span, ticks: Sequence[tuple[float, str]]) -> str:
     for day, words in date_ticks(span):
         x = float(span.x(day))
         pieces.append(f'<path class="tick" d="M{x:.0f} {base}v8"/>')
-        pieces.append(text(x, base + 32, words))
+        # The last date stays on the panel.
+        pieces.append(text(min(x, WIDTH - HALF_LETTER * len(words)), base + 32, words))
     return "".join(pieces)
 
 
