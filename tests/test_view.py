@@ -206,8 +206,8 @@ def test_no_date_leaves_its_panel() -> None:
     seen = 0
     for days in range(20, 400, 3):
         drawn = charts.axes(Span(datetime.date(2028, 1, 3), days), [(100.0, "1")])
-        for place, words in re.findall(r'<text x="(\d+)"[^>]*>([A-Z][a-z]{2} \d{4})<', drawn):
-            assert int(place) + charts.HALF_LETTER * len(words) <= charts.WIDTH + 1
+        for place, told in re.findall(r'<text x="(\d+)"[^>]*>([A-Z][a-z]{2} \d{4})<', drawn):
+            assert int(place) + charts.HALF_LETTER * len(told) <= charts.WIDTH + 1
             seen += 1
     assert seen > 200
 
