@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents import leasing
+from agents import leasing, sizing
 from agents.site import MINERS, Site
-from model.markets import costs, electricity
+from model.markets import electricity
 from model.statecraft.brownfield import INFRASTRUCTURE_USD_MW, LEAD_MONTHS, take_brownfield
 from model.units import HOURS_PER_YEAR
 
@@ -172,7 +172,8 @@ def cell_prices(world: World) -> np.ndarray:
     charge = places["power_charge"] - world.nations["defence_usd_mwh"][places["nation"]]
     delivered = season + transmission + (charge + places["offset"])[cells.place]
     duty = 0.5 * (cells.duty + cells.dry_duty)
-    return delivered + CAPITAL_USD_MW_YR / (HOURS_PER_YEAR * np.maximum(duty, 0.01))
+    capital = CAPITAL_USD_MW_YR / (HOURS_PER_YEAR * np.maximum(duty, 0.01))
+    return delivered + capital + sizing.excess_of_cells(world)
 
 
 def within_limits(world: World, amount: np.ndarray, existing: np.ndarray) -> np.ndarray:
@@ -230,7 +231,8 @@ def start_sites(
     They have power after their lead time, or from the day given.
     """
     draw = world.streams.generator("sites")
-    sizes = draw_sizes(world, np.arange(amount.size), draw)
+    cells = np.arange(amount.size)
+    sizes = sizes_at(world, cells, sizing.tilted(world, cells, draw.random(cells.size)))
     by_place = np.bincount(world.cells.place, weights=existing, minlength=world.places.size)
     largest = np.maximum(LARGEST_OF_PLACE * by_place, SMALLEST_CLUSTER_MW)[world.cells.place]
     sizes = ration_large(world, np.minimum(sizes, largest))
@@ -278,11 +280,10 @@ def spend_large(world: World, cells: np.ndarray, sizes: np.ndarray, capacity: np
     np.subtract.at(world.nations["large_room"], nation[large], capacity[large])
 
 
-def draw_sizes(world: World, cells: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Sizes of one site of each given cell, from the capacity density of its type."""
+def sizes_at(world: World, cells: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Size of one site of each given cell at a chance of the capacity density of its type, MW."""
     types, cap = world.types, world.places["site_cap"][world.cells.place[cells]]
     sizes = np.zeros(cells.size)
-    chance = draw.random(cells.size)
     for kind in np.unique(world.cells.type[cells]):
         mine = world.cells.type[cells] == kind
         low, high = types.size_min_mw[kind], types.size_max_mw[kind]
@@ -364,7 +365,9 @@ def draw_sites(
         "duty_wet": table.duty[cells],
         "duty_dry": table.dry_duty[cells],
         "pue": np.where(size < HOME_MW, energy.pue_hydro_cooled, energy.pue),
-        "upkeep": costs.maintenance_usd_mwh(size, firms.om_usd_mwh, firms.own_time_usd_mwh),
+        "upkeep": sizing.upkeep_usd_mwh(
+            world, size, 0.5 * (table.duty[cells] + table.dry_duty[cells])
+        ),
         "infra": np.where(size < HOME_MW, firms.infra_home_usd_mw, infra),
         "grid": types.on_grid[kind],
         "energised_on": energised_on,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.building import add_sites, draw_sizes
+from agents.building import add_sites, sizes_at
 from agents.buying import carve, pour
 from agents.miner import HOME, PRIVATE, PUBLIC, STATE
 from model.markets import electricity
@@ -85,7 +85,7 @@ def build_sites(world: World, capacity: np.ndarray) -> None:
     for cell in np.flatnonzero(by_cell > 1e-6):
         left = by_cell[cell]
         while left > 1e-9:
-            size = min(float(draw_sizes(world, np.array([cell]), draw)[0]), left)
+            size = min(float(sizes_at(world, np.array([cell]), draw.random(1))[0]), left)
             row = min(max(size, world.block_mw), left)
             row = left if left - row < 0.25 * world.block_mw else row
             rows.append(cell)

@@ -219,8 +219,8 @@ def crossing_words(answer: FullAnswer) -> str:
     )
     if slope + 1.645 * error > 0.0:
         return told + "; too flat for a line of even shares along it."
-    low, middle, high = (full.cost_difference_usd_mwh(max(v, 0.0))
-                         for v in (found.low, found.value, found.high))  # fmt: skip
+    once = static.cost_difference_usd_mwh(static.world(0), Limit())
+    low, middle, high = (once * max(v, 0.0) for v in (found.low, found.value, found.high))
     return told + (
         f"; shares are even at {_band(found)}, a cost difference of {middle:.0f} "
         f"[{low:.0f}, {high:.0f}] USD/MWh (the rising price, all else as assumed)."

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from model.markets.costs import fixed_costs_usd_mwh
 from model.scenario import Scenario, load, with_days
 from model.units import DAYS_PER_YEAR
 from study import design, sensitivity, sweep
@@ -20,8 +19,7 @@ from study.claim import FloatArray, Interval, interval
 from study.engines import engine
 from study.history import in_order
 from study.logistic import Crossing, Surface, fit, resampled_crossings
-from study.static_frontier import SMALL_MW, UTILISATION, world
-from study.static_limit import Limit, electricity_spread
+from study.static_frontier import UTILISATION
 
 if TYPE_CHECKING:
     from model.world import World
@@ -203,20 +201,6 @@ def crossings(
 
 def _columns(results: pl.DataFrame) -> dict[str, FloatArray]:
     return {name: results[name].cast(pl.Float64).to_numpy() for name in SURFACE}
-
-
-def cost_difference_usd_mwh(advantage: float, site_cost_usd: float = 50e3) -> float:
-    """Other costs of sites under 10 MW above those at 100 MW, as the full model has them.
-
-    There the multiplier stretches the eight expenses alone; capital, site costs and upkeep differ
-    with size by themselves. The mean is over the same energy as in the static limit.
-    """
-    cells, limit = world(0), Limit().with_site_cost(site_cost_usd)
-    small = cells.size_mw < SMALL_MW
-    size = cells.size_mw[small]
-    expenses = fixed_costs_usd_mwh(size, UTILISATION) - fixed_costs_usd_mwh(100.0, UTILISATION)
-    spread = electricity_spread(size, UTILISATION, limit) + (advantage - 1.0) * expenses
-    return float(np.average(spread, weights=(cells.capacity_mw * cells.duty)[small]))
 
 
 # Paired effects

@@ -192,16 +192,6 @@ def test_the_plausible_part_leaves_out_extreme_multipliers():
     assert 0.0 not in set(results["energy.transmission_scale"])
 
 
-def test_the_full_models_cost_difference_stretches_the_eight_expenses_only():
-    none, once, twice = (full_frontier.cost_difference_usd_mwh(each) for each in (0.0, 1.0, 2.0))
-    assert once == pytest.approx(
-        static_frontier.cost_difference_usd_mwh(static_frontier.world(0), Limit())
-    )
-    assert twice - once == pytest.approx(once - none)
-    # A small firm pays at most 9.60 USD/MWh for them, one of 100 MW 5.19.
-    assert once - none == pytest.approx(9.60 - 5.19, abs=0.05)
-
-
 def test_an_effect_is_the_mean_of_paired_differences():
     one = [full_frontier.Shares(0.5, 0.7), full_frontier.Shares(0.4, 0.6)]
     other = [full_frontier.Shares(0.4, 0.5), full_frontier.Shares(0.3, 0.3)]
