@@ -247,6 +247,12 @@ def _interval(found: Interval) -> str:
     )
 
 
+SHARES = (
+    ("firms under 10 MW", "small_firms"), ("firms from 100 MW", "large_firms"),
+    ("sites under 10 MW", "small_sites"), ("sites above 100 MW", "large_sites"),
+)  # fmt: skip
+
+
 def extremes_table(contest: full.Contest, years: int) -> str:
     """Who wins where size alone decides."""
     rows = [
@@ -257,7 +263,8 @@ def extremes_table(contest: full.Contest, years: int) -> str:
     names = {
         "level": "size makes no difference",
         "advantages": "power equally dear, scale advantages fourfold",
-        "gradient": "no scale advantages, power 9 USD/MWh dearer per e-fold of size",
+        "gradient": "no scale advantages, power "
+        f"{full.LARGE_IS_DEAR:.0f} USD/MWh dearer per e-fold of size",
     }
     for name, words in names.items():
         worlds = getattr(contest, name)
@@ -268,18 +275,19 @@ def extremes_table(contest: full.Contest, years: int) -> str:
         told = [f"{a:.0f} to {b:.0f}" if max(a, b) > 1.5 else f"{a:.2f} to {b:.2f}"
                 for a, b in ends]  # fmt: skip
         rows.append(f"| {words} | {' | '.join(told)} |")
-    firms = [full.paired_difference(contest.advantages, contest.level, name)
-             for name in ("small_firms", "large_firms")]  # fmt: skip
-    sites = [full.paired_difference(contest.gradient, contest.level, name)
-             for name in ("small_sites", "large_sites")]  # fmt: skip
+    advantages, gradient = (
+        "; ".join(
+            f"{called} {full.paired_difference(world, contest.level, name).words()}"
+            for called, name in SHARES
+        )
+        for world in (contest.advantages, contest.gradient)
+    )
     return "\n".join(
         [
             *rows,
             "",
-            f"After {years} years, against the level world, paired: scale advantages give firms "
-            f"under 10 MW {firms[0].words()}, firms from 100 MW {firms[1].words()}; dearer power "
-            f"at large sites gives sites under 10 MW {sites[0].words()}, sites above 100 MW "
-            f"{sites[1].words()}.",
+            f"After {years} years, paired with the level world. Scale advantages: {advantages}.",
+            f"Dearer power at large sites: {gradient}.",
         ]
     )
 

@@ -275,6 +275,8 @@ def effect(name: str, one: Sequence[Shares], other: Sequence[Shares]) -> Effect:
 
 LEVEL_USD_MWH = 45.0
 FIRM_CLASSES = (10.0, 100.0)  # MW
+SCALE_PAYS = 4.0  # times today's advantages
+LARGE_IS_DEAR = 30.0  # USD/MWh for each e-fold of size
 # A twentieth of the network, so that firms of every size stand at the start; its coin is worth a
 # twentieth. Nothing but size tells sites or firms apart.
 _LEVEL = (
@@ -289,7 +291,7 @@ _LEVEL = (
 
 
 class Extreme(NamedTuple):
-    """A world in which size alone decides: scale advantages of firms, dearer power of sites."""
+    """A world in which size alone decides: scale advantages, dearer power of large sites."""
 
     scale_advantage: float
     size_gradient_usd_mwh: float
@@ -394,7 +396,7 @@ class Contest(NamedTuple):
 
 def extremes(seeds: int = 6, years: int = 12, workers: int = 1) -> Contest:
     """Both extremes beside the world in which size makes no difference, seed by seed."""
-    kinds = ((0.0, 0.0), (4.0, 0.0), (0.0, 9.0))
+    kinds = ((0.0, 0.0), (SCALE_PAYS, 0.0), (0.0, LARGE_IS_DEAR))
     worlds = [Extreme(*kind, seed, years) for kind in kinds for seed in range(1, seeds + 1)]
     found = in_order(live_extreme, worlds, workers)
     return Contest(found[:seeds], found[seeds : 2 * seeds], found[2 * seeds :])

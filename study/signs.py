@@ -53,6 +53,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 )
 COUNTED = ("captured", "split")
 Verdict = Literal["holds", "not told", "fails"]
+Change = Callable[["World"], None]
 
 
 # Stages
@@ -69,6 +70,7 @@ class Stage:
     directive_day : day on which the USA give a directive without end of patience, if they do
     keeps_laws : whether the scenario's own events stay
     patience : of those who enforce
+    change : of the world before its first day, in both arms
     """
 
     scenario: str
@@ -78,6 +80,7 @@ class Stage:
     directive_day: int | None = None
     keeps_laws: bool = True
     patience: str = "inf"
+    change: Change | None = None
 
 
 NO_DISCOUNT = "neutrality.discount=0"
@@ -88,7 +91,19 @@ SMALL = ("start.miners=120", "start.sites=240")
 # As in steady_rise.
 RISING = ('price.mode="path"', "price.path=[[2025-04-04, 83000], [2035-04-03, 335500]]")
 STAND_BY = ('hypotheses.fork="none"',)
-ONE_YEAR, TWO_YEARS, THREE_YEARS, FOUR_YEARS, FIFTEEN_YEARS = 366, 731, 1096, 1461, 5479
+ONE_YEAR, TWO_YEARS, THREE_YEARS, FOUR_YEARS, SIX_YEARS, TEN_YEARS = (
+    366, 731, 1096, 1461, 2192, 3653,
+)  # fmt: skip
+NINE_YEARS = 3287
+ENOUGH = ("start.miners=400", "start.sites=400", "record.ledger_every_days=100000")
+# Comparative statics: a tenth of the network grows to its size where cheap sites are few, nothing
+# holds it up, and developers build where power is cheapest. What stood on the first day is
+# forgotten by the end.
+LIMIT = (
+    "start.hashrate_ehs=85", "start.difficulty_e12=11.376", "start.machine_output_mw_month=50",
+    "hypotheses.friction=0", "energy.large_grid_growth_yr=1", "energy.potential_scale=0.6",
+    "energy.cost_scale_usd_mwh=5", "compute.bidders=false",
+)  # fmt: skip
 
 # Miners who mind nothing but their reward unless a row says so.
 _FROZEN = tuple(
@@ -97,6 +112,21 @@ _FROZEN = tuple(
 _STILL = (*_FROZEN, "start.miners=60", NO_DISCOUNT, *NOTHING_LOST, "censorship.estimate_sd=0")
 _INCLUDE = ("censorship.ideology_mean=2", "censorship.ideology_sd=0")
 
+
+def price_times(factor: float) -> tuple[str]:
+    """The rising price of the scenario, from the second month on so many times as high."""
+    return (
+        "price.path=[[2025-04-04, 83000], [2025-05-04, 83000],"
+        f" [2025-05-05, {83_000 * factor}], [2035-04-03, {335_500 * factor}]]",
+    )
+
+
+def rich_american_land(world: World) -> None:
+    """Five times as much power for sites in the USA, so that they may come to half of all."""
+    american = world.places["nation"][world.cells.place] == world.nation_names.index(USA)
+    world.potential_mw = np.where(american, 5.0, 1.0) * world.potential_mw
+
+
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         # An economy that lives, and a directive in its fourth year.
@@ -104,12 +134,28 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
             "steady_rise", (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST),
             FOUR_YEARS, (0.48, 0.54, 0.60), THREE_YEARS,
         ),
-        # Long enough for sites of every kind to be built: comparative statics, one start.
-        "decades": Stage(
+        # The economy as it is calibrated, until the halving of 2028, and beyond it.
+        "three years": Stage(
+            "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), THREE_YEARS, (0.36,)
+        ),
+        "six years": Stage(
+            "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), SIX_YEARS, (0.36,)
+        ),
+        "long run": Stage(
+            "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, *LIMIT), TEN_YEARS, (0.36,)
+        ),
+        # The same with a directive, where the USA may have half of the hashrate.
+        "long run, order": Stage(
             "steady_rise",
-            ("start.miners=400", "start.sites=400", "record.ledger_every_days=100000",
-             NO_DISCOUNT, *NOTHING_LOST),
-            FIFTEEN_YEARS, (0.36,),
+            ("start.miners=200", "start.sites=300", *LISTED, *STAND_BY, NO_DISCOUNT,
+             *NOTHING_LOST, *LIMIT),
+            TEN_YEARS, (0.36, 0.60), NINE_YEARS, change=rich_american_land,
+        ),
+        # Capital is short after a leap of the price; before the halving, which indebted firms fear.
+        "bull": Stage(
+            "steady_rise",
+            (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST, *price_times(2.0)),
+            THREE_YEARS - 6, (0.56, 0.58, 0.60, 0.62, 0.64), TWO_YEARS,
         ),
         # The same where nations guard their reserves, under a price that reacts.
         "race": Stage(
@@ -152,8 +198,6 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
 
 # Levers
 
-Change = Callable[["World"], None]
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -189,14 +233,6 @@ def weak_american_law(world: World) -> None:
 def strong_american_law(world: World) -> None:
     """The rule of law of the USA is a strong one's."""
     world.rule_of_law[world.nation_names.index(USA)] = 0.89
-
-
-def _doubled_price() -> tuple[str]:
-    """The rising price of the scenario, and twice as much from the second month on."""
-    return (
-        "price.path=[[2025-04-04, 83000], [2025-05-04, 83000], [2025-05-05, 166000],"
-        " [2035-04-03, 671000]]",
-    )
 
 
 def _still_price(usd: float) -> tuple[str]:
@@ -251,28 +287,28 @@ _COVENANT = ("pools.covenant_share=0.75",)
 _ANY = ('hypotheses.jurisdiction="any"',)
 
 CONTRASTS: tuple[Contrast, ...] = (
-    Contrast("price up", "decades", *_arms((), _doubled_price()),
+    Contrast("price up", "long run", *_arms(price_times(0.5), price_times(4.0)),
              {"hashrate": 1, "hashprice": 1, "nations": 1, "over_100mw": 1, "behind_meter": -1}),
     Contrast("price up", "still", *_arms(_still_price(5e5), _still_price(1e6)),
              _none(*_POLITICS)),
-    Contrast("transmission charges up", "decades", *_WIRES,
+    Contrast("transmission charges up", "long run", *_WIRES,
              {"hashrate": -1, "hashprice": 1, "us_share": -1, "nations": 1, "over_100mw": -1,
               "behind_meter": 1}),
-    Contrast("transmission charges up", "economy", *_WIRES, {"captured": -1}),
-    Contrast("scale advantages up", "decades", *_SCALE,
+    Contrast("transmission charges up", "long run, order", *_WIRES, {"captured": -1}),
+    Contrast("scale advantages up", "six years", *_SCALE,
              {"hashrate": -1, "hashprice": 1, "us_share": 1, "nations": -1, "over_100mw": 1,
               "behind_meter": -1}),
     Contrast("scale advantages up", "economy", *_SCALE, {"captured": 1}),
-    Contrast("AI bidders", "decades", *_BIDDERS,
+    Contrast("AI bidders", "six years", *_BIDDERS,
              {"hashrate": -1, "hashprice": 1, "nations": 1, "over_100mw": -1,
               "behind_meter": 1}),
     Contrast("AI bidders", "economy", *_BIDDERS, {"captured": -1}),
-    Contrast("capital depth of the USA up", "decades", *_DEPTH,
+    Contrast("capital depth of the USA up", "three years", *_DEPTH,
              {"hashrate": 1, "hashprice": -1, "us_share": 1, "nations": -1, "over_100mw": 1,
               "behind_meter": -1}),
-    Contrast("capital depth of the USA up", "economy", *_DEPTH, {"captured": 1}),
+    Contrast("capital depth of the USA up", "bull", *_DEPTH, {"captured": 1}),
     Contrast("capital depth of the USA up", "still", *_DEPTH, _none("free_value")),
-    Contrast("rule of law of the USA up", "decades", *_LAW,
+    Contrast("rule of law of the USA up", "six years", *_LAW,
              {"hashrate": 1, "hashprice": -1, "us_share": 1}),
     Contrast("rule of law of the USA up", "still", *_LAW,
              _none("behind_meter", "split", "free_value")),
@@ -306,7 +342,7 @@ CONTRASTS: tuple[Contrast, ...] = (
              {"templates": 1, **_none(*_MARKET, "split", "free_value")}),
     Contrast("growth of fabs up", "economy", *_FABS, {"hashrate": 1, "hashprice": -1}),
     Contrast("growth of fabs up", "still", *_FABS, _none("behind_meter", *_POLITICS)),
-    Contrast("tax in the USA up", "decades", *_TAXED,
+    Contrast("tax in the USA up", "six years", *_TAXED,
              {"hashrate": -1, "hashprice": 1, "us_share": -1, "nations": 1}),
     Contrast("tax in the USA up", "economy", *_TAXED, {"captured": -1}),
 )  # fmt: skip
@@ -358,8 +394,9 @@ def live(job: Job) -> dict[str, float]:
     from model.world import World
 
     world = World(case_of(job))
-    if job.arm.change is not None:
-        job.arm.change(world)
+    for change in (STAGES[job.stage].change, job.arm.change):
+        if change is not None:
+            change(world)
     while world.running:
         world.step()
     return readings(world, STAGES[job.stage])

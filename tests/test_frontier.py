@@ -232,7 +232,7 @@ def test_tables_and_figure_tell_all_paths(tmp_path):
 
 @pytest.fixture(scope="module")
 def start() -> full_frontier.Extreme:
-    return full_frontier.Extreme(4.0, 0.0, seed=1, years=5)
+    return full_frontier.Extreme(full_frontier.SCALE_PAYS, 0.0, seed=1, years=5)
 
 
 @pytest.mark.parametrize(("option", "value"), [("--points", "1"), ("--effect-seeds", "-1")])
@@ -253,22 +253,23 @@ def test_power_costs_the_same_everywhere_in_a_level_world(start):
     assert np.ptp(sites["infra"][sites.rows]) == 0.0
 
 
-def test_where_power_is_equally_dear_and_scale_pays_large_firms_win(start):
+def test_where_power_is_equally_dear_and_scale_pays_the_largest_win(start):
     found = full_frontier.live_extreme(start)
     assert found.small_firms[0] > 0.4
     assert found.small_firms[1] < 0.2
     assert found.large_firms[1] > found.large_firms[0] + 0.3
     assert found.firms[1] < 0.3 * found.firms[0]
+    assert found.small_sites[0] > 0.15
+    assert found.small_sites[1] < 0.02
+    assert found.large_sites[1] > 0.5
 
 
 def test_where_scale_pays_nothing_and_large_power_is_dear_small_sites_win(start):
-    dear = replace_extreme(start)
+    dear = start._replace(
+        scale_advantage=0.0, size_gradient_usd_mwh=full_frontier.LARGE_IS_DEAR, years=12
+    )
     found = full_frontier.live_extreme(dear)
-    assert found.small_sites[1] > found.small_sites[0] + 0.03
-    assert found.large_sites[1] < 0.8 * found.large_sites[0]
+    assert found.small_sites[1] > 0.5
+    assert found.large_sites[1] < 0.5 * found.large_sites[0]
     # Nothing makes firms of any size fail there.
     assert found.small_firms[1] > 0.2
-
-
-def replace_extreme(start: full_frontier.Extreme) -> full_frontier.Extreme:
-    return start._replace(scale_advantage=0.0, size_gradient_usd_mwh=9.0)
