@@ -4,7 +4,8 @@
 
 A cell that expects a sign holds if the mean difference of paired runs has it with p below .01. A
 cell that expects nothing holds if every pair of runs agrees to the last bit, on a stage where the
-lever can act but the economy, or politics, cannot carry its effect to the figure by a detour.
+lever can act but the economy, or politics, cannot carry its effect to the figure by a detour. One
+such cell, whose blocks are other blocks, holds if the mean is nothing that chance would not make.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import polars as pl
 from scipy.stats import binomtest, ttest_1samp
 
 from model.events import Directive, Tax
+from model.pricing import Sentiment
 from model.scenario import Scenario, load, with_days
 from study.claim import FloatArray, Interval, interval
 from study.fork_curve import FROZEN
@@ -127,6 +129,24 @@ def rich_american_land(world: World) -> None:
     world.potential_mw = np.where(american, 5.0, 1.0) * world.potential_mw
 
 
+class Unmoved(Sentiment):
+    """A market that takes every concentration for the first day's."""
+
+    @property
+    def first_concentration(self) -> float:
+        """What the market sees now."""
+        return self.concentration
+
+    @first_concentration.setter
+    def first_concentration(self, value: float) -> None:
+        """Remember nothing."""
+
+
+def unmoved_price(world: World) -> None:
+    """A price that does not feel who has the hashrate, whatever nations fear."""
+    world.sentiment = Unmoved()
+
+
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         # An economy that lives, and a directive in its fourth year.
@@ -155,17 +175,29 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "bull": Stage(
             "steady_rise",
             (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST, *price_times(2.0)),
-            THREE_YEARS - 6, (0.56, 0.58, 0.60, 0.62, 0.64), TWO_YEARS,
+            850, (0.51, 0.53, 0.55, 0.57, 0.59), 550,
         ),
         # The same where nations guard their reserves, under a price that reacts.
         "race": Stage(
             "reserves_race", (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST),
             FOUR_YEARS, (0.54, 0.60, 0.66), THREE_YEARS,
         ),
-        # The same under a price that nothing moves.
+        # Dominance that grows, and nations that do nothing about it.
+        "dominated": Stage(
+            "steady_rise",
+            (*ENOUGH, *NOTHING_LOST, "compute.bidders=false", "neutrality.midpoint=0.4"),
+            THREE_YEARS, (0.36,), change=rich_american_land,
+        ),
+        # Nations that stand together against a leader long before it has half, and pay all that
+        # mining at home may cost them, under a price that nothing moves.
         "guarded": Stage(
-            "reserves_race", (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING),
-            FOUR_YEARS, (0.54, 0.60, 0.66), THREE_YEARS,
+            "reserves_race",
+            (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING, "neutrality.discount=0.9",
+             "neutrality.midpoint=0.25", "nations.lead_months=3", "nations.purchase_gdp_share=0",
+             "nations.rent_yr=0", "nations.loss_if_blacklisted=0", "nations.cost_markup=3",
+             "nations.damping=1", "hypotheses.alliance_joint=true"),
+            1100, tuple(round(0.42 + 0.02 * step, 2) for step in range(9)), 930,
+            change=unmoved_price,
         ),
         # No directive: what is about directives must change nothing at all.
         "calm": Stage(
@@ -185,6 +217,12 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         # Whom the law reaches decides on which side of one half it stands.
         "reach": Stage(
             "baseline_2025", _STILL, ONE_YEAR, (0.36,), 0, keeps_laws=False
+        ),
+        # The same in the second year, when difficulties have followed, and nobody moves between
+        # coins: who moves after every retarget slows both of Bitcoin's difficulty rules down.
+        "reach, settled": Stage(
+            "baseline_2025", (*_STILL, "forks.automatic_share=0", "forks.fickle_share=0"),
+            TWO_YEARS, (0.36,), 0, keeps_laws=False,
         ),
         # The same where enforcers give up, and users may fork.
         "users": Stage(
@@ -244,13 +282,18 @@ _TAX = Tax(kind="tax", date=datetime.date(2025, 4, 4), until=None, place=USA, po
 
 
 class Contrast(NamedTuple):
-    """Two arms of a lever on a stage, and the sign expected of each figure; 0 expects nothing."""
+    """Two arms of a lever on a stage, and the sign expected of each figure; 0 expects nothing.
+
+    `by_chance` are figures of which nothing is expected, but which chance moves in each pair: the
+    blocks of two coins are drawn otherwise than those of one.
+    """
 
     row: str
     stage: str
     low: Arm
     high: Arm
     signs: Mapping[str, int]
+    by_chance: tuple[str, ...] = ()
 
 
 def _none(*columns: str) -> dict[str, int]:
@@ -281,7 +324,10 @@ _ADJUSTMENT = _arms(
     ("holders.adjustment_years_low=10", "holders.adjustment_years_high=10"),
 )
 _FABS = _arms(("machines.output_growth_month=0.02",), ("machines.output_growth_month=0.20",))
-_ONLY_AMERICAN_RESERVES = ("nations.reserves_scale=0", 'nations.reserves_btc=[["USA", 202500.0]]')
+_NO_RESERVES = ("nations.reserves_scale=0", "nations.reserves_btc=[]")
+HOLDERS = ("CAN", "NOR", "ARE", "KAZ", "RUS", "MYS", "PRY", "OMN", "BRA", "AUS", "SAU", "DEU")
+_HELD = ", ".join(f'["{name}", 1000000.0]' for name in HOLDERS)
+_RESERVES = ("nations.reserves_scale=0", f"nations.reserves_btc=[{_HELD}]")
 _OWN_TEMPLATES = ("pools.own_templates=0.9", "pools.own_templates_first=0.9")
 _COVENANT = ("pools.covenant_share=0.75",)
 _ANY = ('hypotheses.jurisdiction="any"',)
@@ -312,17 +358,20 @@ CONTRASTS: tuple[Contrast, ...] = (
              {"hashrate": 1, "hashprice": -1, "us_share": 1}),
     Contrast("rule of law of the USA up", "still", *_LAW,
              _none("behind_meter", "split", "free_value")),
-    Contrast("delta up", "race", *_DELTA,
-             {"hashrate": -1, "us_share": -1, "nations": 1, "captured": -1}),
+    Contrast("delta up", "dominated", *_DELTA, {"hashrate": -1}),
+    Contrast("delta up", "race", *_DELTA, {"us_share": -1, "nations": 1, "captured": -1}),
     Contrast("delta up", "still", *_DELTA,
              _none("over_100mw", "behind_meter", "split", "free_value")),
-    Contrast("reserves of others up", "guarded", *_arms(_ONLY_AMERICAN_RESERVES, ()),
+    Contrast("reserves of others up", "guarded", *_arms(_NO_RESERVES, _RESERVES),
              {"hashrate": 1, "hashprice": -1, "us_share": -1, "nations": 1, "captured": -1,
               "split": 1}),
     Contrast("reserves of others up", "still",
              *_arms((), ("nations.reserves_scale=10",)), _none("over_100mw", "behind_meter")),
     Contrast("enforcing share through one half", "reach", *_arms((), _ANY),
-             {"captured": 1, "split": -1, "free_value": -1, **_none(*_MARKET)}),
+             {"captured": 1, "split": -1, "free_value": -1,
+              **_none(*(each for each in _MARKET if each != "hashprice"))}),
+    Contrast("enforcing share through one half", "reach, settled", *_arms((), _ANY),
+             _none("hashprice"), by_chance=("hashprice",)),
     Contrast("enforcing share through one half", "users",
              *_arms(("start.us_share=0.20",), ("start.us_share=0.60",)), {"split": 1}),
     Contrast("ideology up", "even", *_IDEOLOGY, {"captured": -1, "split": 1, "free_value": 1}),
@@ -488,7 +537,8 @@ def cell(contrast: Contrast, column: str, low: FloatArray, high: FloatArray) -> 
     chance = chance_of(difference, column in COUNTED)
     return Cell(
         contrast.row, column, contrast.stage, sign, interval(difference.tolist()), chance,
-        int((high != low).sum()), judged(sign, difference, chance),
+        int((high != low).sum()),
+        judged(sign, difference, chance, column in contrast.by_chance),
     )  # fmt: skip
 
 
@@ -504,10 +554,11 @@ def chance_of(difference: FloatArray, counted: bool) -> float:
     return float(ttest_1samp(difference, 0.0).pvalue)
 
 
-def judged(sign: int, difference: FloatArray, chance: float) -> Verdict:
+def judged(sign: int, difference: FloatArray, chance: float, by_chance: bool = False) -> Verdict:
     """Whether differences have the sign that is expected of them."""
     if sign == 0:
-        return "fails" if difference.any() else "holds"
+        none = chance >= LEVEL if by_chance else not difference.any()
+        return "holds" if none else "fails"
     if chance < LEVEL:
         return "holds" if float(difference.mean()) * sign > 0.0 else "fails"
     return "not told"
