@@ -105,7 +105,7 @@ def levers() -> tuple[Lever, ...]:
               "multiplies transmission and distribution charges", "energy.transmission_scale",
               low=0.0, high=5.0, step=0.1, unit="\N{MULTIPLICATION SIGN}"),
         Lever("scale", "Miners", "Scale advantage", "range",
-              "multiplies what large firms save besides energy", "firms.scale_advantage",
+              "multiplies what size saves besides energy", "firms.scale_advantage",
               low=0.0, high=10.0, step=0.25, unit="\N{MULTIPLICATION SIGN}"),
         Lever("bidders", "Miners", "AI bids for sites", "switch",
               "AI and other computation compete for large sites", "compute.bidders"),
