@@ -7,7 +7,7 @@ among the sizes of that density by what each costs more, as they choose among ki
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,8 @@ LIST_USD_TH, J_TH = 16.0, 17.5
 TODAY_GRADIENT, TODAY_SITE_USD = Energy().size_gradient_usd_mwh, Firms().site_cost_usd
 CHANCES = (np.arange(256) + 0.5) / 256.0
 LEAST_DUTY = 0.01
+LEAST_USD_MWH = 1.0  # nobody generates for less
+INFRA_RATE, INFRA_YEARS = 0.12, 10.0
 
 
 def cost_of_size(world: World, size_mw: np.ndarray, duty: np.ndarray) -> np.ndarray:
@@ -59,7 +61,9 @@ def stretched_usd_mwh(world: World, size_mw: np.ndarray, duty: np.ndarray) -> np
     Notes
     -----
     (lam - 1) (c(Q) - c(100 MW)), c the `cost_of_size`. The eight expenses are the firm's, and are
-    stretched there (`costs.operating_cost_usd_mwh`); a firm of one site bears both.
+    stretched there (`costs.operating_cost_usd_mwh`); a firm of one site bears both, which is what
+    the static limit has. Bulk orders and finance are the firm's too where lam is one; what the
+    multiplier adds to them is charged by site, or sites of any size would do for a large firm.
     """
     stretch = world.case.firms.scale_advantage - 1.0
     if stretch == 0.0:
@@ -69,25 +73,14 @@ def stretched_usd_mwh(world: World, size_mw: np.ndarray, duty: np.ndarray) -> np
 
 
 def upkeep_usd_mwh(world: World, size_mw: np.ndarray, duty: np.ndarray) -> np.ndarray:
-    """Operation and maintenance of new sites, with what stretched advantages add; at least 0."""
+    """Operation and maintenance of sites, with what stretched advantages add; at least 0."""
+    return np.maximum(plain_upkeep(world, size_mw) + stretched_usd_mwh(world, size_mw, duty), 0.0)
+
+
+def plain_upkeep(world: World, size_mw: np.ndarray) -> np.ndarray:
+    """Operation and maintenance of sites at today's advantages of scale, USD/MWh."""
     firms = world.case.firms
-    upkeep = costs.maintenance_usd_mwh(size_mw, firms.om_usd_mwh, firms.own_time_usd_mwh)
-    return np.maximum(upkeep + stretched_usd_mwh(world, size_mw, duty), 0.0)
-
-
-def excess_usd_mwh(world: World, kind: int, size_mw: np.ndarray, duty: float) -> np.ndarray:
-    """What sizes of a type cost more, or less, than they do today, USD/MWh."""
-    energy, firms = world.case.energy, world.case.firms
-    hours = np.full(size_mw.size, max(duty, LEAST_DUTY))
-    gradient = energy.size_gradient_usd_mwh - TODAY_GRADIENT
-    site = costs.site_cost_usd(size_mw, firms.site_cost_usd)
-    site -= costs.site_cost_usd(size_mw, TODAY_SITE_USD)
-    yearly = site / size_mw * capital_recovery(0.12, 10.0)
-    return (
-        stretched_usd_mwh(world, size_mw, hours)
-        + electricity.size_gradient(size_mw, world.atlas.mean_log_size[kind], gradient)
-        + yearly / (HOURS_PER_YEAR * hours)
-    )
+    return costs.maintenance_usd_mwh(size_mw, firms.om_usd_mwh, firms.own_time_usd_mwh)
 
 
 def as_today(world: World) -> bool:
@@ -97,48 +90,74 @@ def as_today(world: World) -> bool:
     return (firms.scale_advantage, energy.size_gradient_usd_mwh, firms.site_cost_usd) == today
 
 
-def kinds_of_cells(world: World) -> tuple[list[tuple[int, float]], np.ndarray]:
-    """Types and shares of the year with power that cells have, and which of them each has."""
-    table = world.cells
-    pairs = np.column_stack((table.type, 0.5 * (table.duty + table.dry_duty)))
-    found, which = np.unique(pairs, axis=0, return_inverse=True)
-    return [(int(kind), float(duty)) for kind, duty in found], which.reshape(-1)
+def excess_usd_mwh(world: World, cell: int, size_mw: np.ndarray) -> np.ndarray:
+    """What sizes at a cell cost more, or less, than they do today, as miners pay it, USD/MWh."""
+    table, energy, firms = world.cells, world.case.energy, world.case.firms
+    duty = np.full(size_mw.size, 0.5 * (table.duty[cell] + table.dry_duty[cell]))
+    upkeep = upkeep_usd_mwh(world, size_mw, duty) - plain_upkeep(world, size_mw)
+    mean_log = world.atlas.mean_log_size[table.type[cell]]
+    usual = 0.5 * (table.gen_usd_mwh[cell] + table.dry_gen_usd_mwh[cell])
+    generation, today = (
+        np.maximum(usual + electricity.size_gradient(size_mw, mean_log, gradient), LEAST_USD_MWH)
+        for gradient in (energy.size_gradient_usd_mwh, TODAY_GRADIENT)
+    )
+    development = costs.development_usd_mw(size_mw, firms.site_cost_usd - TODAY_SITE_USD)
+    yearly = development * capital_recovery(INFRA_RATE, INFRA_YEARS)
+    return upkeep + generation - today + yearly / (HOURS_PER_YEAR * np.maximum(duty, LEAST_DUTY))
 
 
-def weights_of_sizes(world: World, kind: int, duty: float) -> np.ndarray:
-    """How much more developers want each size of a type than its density says, at `CHANCES`."""
-    types = world.types
+def weights_of_sizes(world: World, cell: int) -> np.ndarray:
+    """How much more developers want each size at a cell than its density says, at `CHANCES`."""
+    types, kind = world.types, world.cells.type[cell]
     sizes = electricity.capacity_quantile(
         CHANCES, types.alpha[kind], types.size_min_mw[kind], types.size_max_mw[kind]
     )
-    more = excess_usd_mwh(world, kind, sizes, duty)
+    more = excess_usd_mwh(world, cell, sizes)
     return np.asarray(np.exp(-np.clip(more / world.case.energy.cost_scale_usd_mwh, -50.0, 50.0)))
+
+
+class WantedSizes(NamedTuple):
+    """Which sizes developers want where they do not cost what they do today, a row a cell.
+
+    Attributes
+    ----------
+    below : share of the capacity wanted below each edge of equal steps of the density's chance
+    excess : what new sites cost more than today at these sizes, USD/MWh
+
+    Notes
+    -----
+    The excess is -s ln E[exp(-x/s)] over the density: a logit choice among sizes inside a logit
+    choice among cells has this as its cost (McFadden 1978).
+    """
+
+    below: np.ndarray
+    excess: np.ndarray
+
+
+def wanted_sizes(world: World) -> WantedSizes | None:
+    """The sizes that developers want at each cell; None where sizes cost what they do today."""
+    if as_today(world):
+        return None
+    weights = np.array([weights_of_sizes(world, cell) for cell in range(len(world.cells))])
+    below = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
+    excess = -world.case.energy.cost_scale_usd_mwh * np.log(weights.mean(axis=1))
+    return WantedSizes(below / below[:, -1:], excess)
 
 
 def tilted(world: World, cells: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """Chances of the density of each cell's type at which the sizes that developers want lie."""
-    if as_today(world):
+    wanted = world.wanted_sizes
+    if wanted is None:
         return chance
-    kinds, which = kinds_of_cells(world)
-    found = chance.copy()
     edges = np.linspace(0.0, 1.0, CHANCES.size + 1)
-    for row, (kind, duty) in enumerate(kinds):
-        mine = which[cells] == row
-        below = np.concatenate(([0.0], np.cumsum(weights_of_sizes(world, kind, duty))))
-        found[mine] = np.interp(chance[mine], below / below[-1], edges)
+    found = chance.copy()
+    for cell in np.unique(cells):
+        mine = cells == cell
+        found[mine] = np.interp(chance[mine], wanted.below[cell], edges)
     return found
 
 
 def excess_of_cells(world: World) -> np.ndarray:
-    """What new sites of each cell cost more than today, at the sizes that are wanted, USD/MWh.
-
-    Notes
-    -----
-    -s ln E[exp(-x/s)] over the density of sizes: a logit choice among sizes inside a logit choice
-    among cells has this as its cost (McFadden 1978).
-    """
-    if as_today(world):
-        return np.zeros(len(world.cells))
-    kinds, which = kinds_of_cells(world)
-    mean = np.array([weights_of_sizes(world, kind, duty).mean() for kind, duty in kinds])
-    return np.asarray(-world.case.energy.cost_scale_usd_mwh * np.log(mean)[which])
+    """What new sites of each cell cost more than today, at the sizes that are wanted, USD/MWh."""
+    wanted = world.wanted_sizes
+    return np.zeros(len(world.cells)) if wanted is None else wanted.excess

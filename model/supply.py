@@ -177,7 +177,7 @@ def yearly_terms(
         nation=sites["nation"].astype(np.int64),
         import_duty=world.places["import_duty"][place],
         hazard=legal_risk(world)[sites["nation"]],
-        infra=sites["infra"] + firms.site_cost_usd / np.maximum(sites["size_mw"], 0.5),
+        infra=sites["infra"] + costs.development_usd_mw(sites["size_mw"], firms.site_cost_usd),
     )
 
 

@@ -23,6 +23,7 @@ from agents import (
     leasing,
     moving,
     pooling,
+    sizing,
     trading,
 )
 from agents.fleet import Fleet
@@ -110,6 +111,7 @@ class World(mesa.Model):
         columns = (*SERIES, *subeconomies.series(case))
         self.recorder = Recorder(self.days, case.start_date, columns)
         self._take_inputs()
+        self.wanted_sizes = sizing.wanted_sizes(self)
         self._people()
         first_day.build(self)
         observing.begin(self)

@@ -262,7 +262,7 @@ def extremes_table(contest: full.Contest, years: int) -> str:
     ]
     names = {
         "level": "size makes no difference",
-        "advantages": "power equally dear, scale advantages fourfold",
+        "advantages": f"power equally dear, scale advantages {full.SCALE_PAYS:.0f} times today's",
         "gradient": "no scale advantages, power "
         f"{full.LARGE_IS_DEAR:.0f} USD/MWh dearer per e-fold of size",
     }

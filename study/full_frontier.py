@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from model.atlas import Atlas
 from model.scenario import Scenario, load, with_days
 from model.units import DAYS_PER_YEAR
 from study import design, sensitivity, sweep
@@ -273,10 +274,11 @@ def effect(name: str, one: Sequence[Shares], other: Sequence[Shares]) -> Effect:
 
 # The extremes
 
-LEVEL_USD_MWH = 45.0
+LEVEL_USD_MWH = 45.0  # at sites of this size where it differs with size
+LEVEL_MW = 10.0
 FIRM_CLASSES = (10.0, 100.0)  # MW
 SCALE_PAYS = 4.0  # times today's advantages
-LARGE_IS_DEAR = 30.0  # USD/MWh for each e-fold of size
+LARGE_IS_DEAR = 9.0  # USD/MWh for each e-fold of size
 # A twentieth of the network, so that firms of every size stand at the start; its coin is worth a
 # twentieth. Nothing but size tells sites or firms apart.
 _LEVEL = (
@@ -362,6 +364,14 @@ def level_world(case: Scenario) -> World:
     # Only here, so that nothing else compiles the model.
     from model.world import World
 
+    class LevelAtlas(Atlas):
+        """A gradient of power by size that is one for all kinds of site."""
+
+        @property
+        def mean_log_size(self) -> FloatArray:  # type: ignore[override]
+            """Ln of the size at which power costs what it does on average."""
+            return np.full(len(self.types), math.log(LEVEL_MW))
+
     class LevelWorld(World):
         """Power, hours and infrastructure without differences between kinds and places."""
 
@@ -377,11 +387,13 @@ def level_world(case: Scenario) -> World:
             )  # fmt: skip
             self.types = replace(atlas.types, infra_usd_mw=np.full(len(atlas.types), 350e3))
             level = np.full(places, LEVEL_USD_MWH)
-            self.atlas = replace(
-                atlas, cells=self.cells, types=self.types,
-                places=replace(atlas.places, wet_price_usd_mwh=level, dry_price_usd_mwh=level,
-                               offset_usd_mwh=np.zeros(places)),
+            tables = {each.name: getattr(atlas, each.name) for each in fields(atlas)}
+            tables["cells"], tables["types"] = self.cells, self.types
+            tables["places"] = replace(
+                atlas.places, wet_price_usd_mwh=level, dry_price_usd_mwh=level,
+                offset_usd_mwh=np.zeros(places),
             )  # fmt: skip
+            self.atlas = LevelAtlas(**tables)
 
     return LevelWorld(case)
 

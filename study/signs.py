@@ -4,8 +4,9 @@
 
 A cell that expects a sign holds if the mean difference of paired runs has it with p below .01. A
 cell that expects nothing holds if every pair of runs agrees to the last bit, on a stage where the
-lever can act but the economy, or politics, cannot carry its effect to the figure by a detour. One
-such cell, whose blocks are other blocks, holds if the mean is nothing that chance would not make.
+economy, or politics, cannot carry the lever's effect to the figure by a detour: it says that the
+lever has no way of its own to the figure, not that the world around it has none. One such cell,
+whose blocks are other blocks, holds if its mean is within a hundredth and nothing but chance.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 LEVEL = 0.01
 SEEDS = 20
+# The stages were chosen with seeds from 1 on; they are judged on others.
+FIRST_SEED = 101
+# Of what chance moves in each pair, this much of it is nothing.
+NOTHING = 0.01
 USA = "USA"
 CAPTURED = "O3"
 WINDOW_DAYS = 365
@@ -188,16 +193,15 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
             (*ENOUGH, *NOTHING_LOST, "compute.bidders=false", "neutrality.midpoint=0.4"),
             THREE_YEARS, (0.36,), change=rich_american_land,
         ),
-        # Nations that stand together against a leader long before it has half, and pay all that
-        # mining at home may cost them, under a price that nothing moves.
+        # Nations that stand together against a leader with half, and pay all that mining at home
+        # may cost them, under a price that nothing moves.
         "guarded": Stage(
             "reserves_race",
             (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING, "neutrality.discount=0.9",
-             "neutrality.midpoint=0.25", "nations.lead_months=3", "nations.purchase_gdp_share=0",
-             "nations.rent_yr=0", "nations.loss_if_blacklisted=0", "nations.cost_markup=3",
-             "nations.damping=1", "hypotheses.alliance_joint=true"),
-            1100, tuple(round(0.42 + 0.02 * step, 2) for step in range(9)), 930,
-            change=unmoved_price,
+             "nations.lead_months=3", "nations.purchase_gdp_share=0", "nations.rent_yr=0",
+             "nations.loss_if_blacklisted=0", "nations.cost_markup=3", "nations.damping=1",
+             "hypotheses.alliance_joint=true"),
+            THREE_YEARS - 6, (0.46, 0.50, 0.54, 0.58, 0.62), TWO_YEARS, change=unmoved_price,
         ),
         # No directive: what is about directives must change nothing at all.
         "calm": Stage(
@@ -326,7 +330,7 @@ _ADJUSTMENT = _arms(
 _FABS = _arms(("machines.output_growth_month=0.02",), ("machines.output_growth_month=0.20",))
 _NO_RESERVES = ("nations.reserves_scale=0", "nations.reserves_btc=[]")
 HOLDERS = ("CAN", "NOR", "ARE", "KAZ", "RUS", "MYS", "PRY", "OMN", "BRA", "AUS", "SAU", "DEU")
-_HELD = ", ".join(f'["{name}", 1000000.0]' for name in HOLDERS)
+_HELD = ", ".join(f'["{name}", 100000.0]' for name in HOLDERS)
 _RESERVES = ("nations.reserves_scale=0", f"nations.reserves_btc=[{_HELD}]")
 _OWN_TEMPLATES = ("pools.own_templates=0.9", "pools.own_templates_first=0.9")
 _COVENANT = ("pools.covenant_share=0.75",)
@@ -361,7 +365,7 @@ CONTRASTS: tuple[Contrast, ...] = (
     Contrast("delta up", "dominated", *_DELTA, {"hashrate": -1}),
     Contrast("delta up", "race", *_DELTA, {"us_share": -1, "nations": 1, "captured": -1}),
     Contrast("delta up", "still", *_DELTA,
-             _none("over_100mw", "behind_meter", "split", "free_value")),
+             _none("hashprice", "over_100mw", "behind_meter", "split", "free_value")),
     Contrast("reserves of others up", "guarded", *_arms(_NO_RESERVES, _RESERVES),
              {"hashrate": 1, "hashprice": -1, "us_share": -1, "nations": 1, "captured": -1,
               "split": 1}),
@@ -535,10 +539,11 @@ def cell(contrast: Contrast, column: str, low: FloatArray, high: FloatArray) -> 
     sign = contrast.signs[column]
     difference = high - low
     chance = chance_of(difference, column in COUNTED)
+    nothing = NOTHING * float(np.abs(low).mean()) if column in contrast.by_chance else 0.0
     return Cell(
         contrast.row, column, contrast.stage, sign, interval(difference.tolist()), chance,
         int((high != low).sum()),
-        judged(sign, difference, chance, column in contrast.by_chance),
+        judged(sign, difference, chance, nothing),
     )  # fmt: skip
 
 
@@ -554,11 +559,16 @@ def chance_of(difference: FloatArray, counted: bool) -> float:
     return float(ttest_1samp(difference, 0.0).pvalue)
 
 
-def judged(sign: int, difference: FloatArray, chance: float, by_chance: bool = False) -> Verdict:
-    """Whether differences have the sign that is expected of them."""
+def judged(sign: int, difference: FloatArray, chance: float, nothing: float = 0.0) -> Verdict:
+    """Whether differences have the sign that is expected of them.
+
+    Where nothing is expected they must be exactly nothing; or, where chance moves each pair, no
+    more than chance makes, with a 95 % interval within `nothing` of zero.
+    """
     if sign == 0:
-        none = chance >= LEVEL if by_chance else not difference.any()
-        return "holds" if none else "fails"
+        found = interval(difference.tolist())
+        by_chance = chance >= LEVEL and max(-found.low, found.high) < nothing
+        return "holds" if by_chance or not difference.any() else "fails"
     if chance < LEVEL:
         return "holds" if float(difference.mean()) * sign > 0.0 else "fails"
     return "not told"
@@ -592,7 +602,11 @@ def jobs(stage: str, arm: Arm, seeds: int) -> list[Job]:
     starts = STAGES[stage].starts
     if any(each.startswith("start.us_share") for each in arm.sets):
         starts = starts[:1]
-    return [Job(stage, arm, start, seed) for seed in range(1, seeds + 1) for start in starts]
+    return [
+        Job(stage, arm, start, seed)
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+        for start in starts
+    ]
 
 
 def by_seed(

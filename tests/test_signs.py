@@ -11,7 +11,7 @@ from study import signs
 
 # Cells of the specification's table that expect something: H, hp, US share, N_eff of nations,
 # share above 100 MW, behind the meter, P(O3), P(split), v_F; "?" expects nothing in particular.
-# What it says of templates, and of hp under a larger discount, stands below.
+# What it says of templates stands below.
 SPECIFIED = {
     "price up": "+ + ? + + - 0 0 0",
     "transmission charges up": "- + - + - + - ? ?",
@@ -19,7 +19,7 @@ SPECIFIED = {
     "AI bidders": "- + ? + - + - ? ?",
     "capital depth of the USA up": "+ - + - + - + ? 0",
     "rule of law of the USA up": "+ - + ? ? 0 ? 0 0",
-    "delta up": "- ? - + 0 0 - 0 0",
+    "delta up": "- 0 - + 0 0 - 0 0",
     "reserves of others up": "+ - - + 0 0 - + ?",
     "enforcing share through one half": "0 0 0 0 0 0 + ± -",
     "ideology up": "0 0 0 0 0 0 - + +",
@@ -41,7 +41,10 @@ def expected(row: str, figure: str) -> str:
     """What the contrasts of a row expect of a figure."""
     found = {MARKS[each.signs[figure]] for each in signs.CONTRASTS
              if each.row == row and figure in each.signs}  # fmt: skip
-    return "±" if found == {"+", "-"} else found.pop() if found else "?"
+    if found == {"+", "-"}:
+        return "±"
+    assert len(found) < 2, (row, figure)
+    return found.pop() if found else "?"
 
 
 def contrast(row: str, stage: str) -> signs.Contrast:
@@ -68,7 +71,7 @@ def test_rows_are_the_specifications_and_templates_disperse():
 def test_both_arms_are_possible_worlds_that_differ(each):
     low, high = (signs.jobs(each.stage, arm, 2) for arm in (each.low, each.high))
     assert len(low) == len(high)
-    assert {job.seed for job in low} == {1, 2}
+    assert {job.seed for job in low} == {signs.FIRST_SEED, signs.FIRST_SEED + 1}
     cases = signs.case_of(low[0]), signs.case_of(high[0])
     assert cases[0] != cases[1] or each.low.change != each.high.change
 
@@ -122,12 +125,22 @@ def test_nothing_expected_means_not_a_bit():
     assert judge(0, [0.0] * 19 + [1e-15]) == "fails"
 
 
+def test_what_chance_moves_is_nothing_only_if_it_is_known_to_be_small():
+    draw = np.random.default_rng(4).standard_normal(20)
+    noise = draw - draw.mean() + 0.01
+    chance = signs.chance_of(noise, counted=False)
+    assert signs.judged(0, noise, chance, nothing=1.0) == "holds"
+    assert signs.judged(0, noise, chance, nothing=0.1) == "fails"
+    clear = noise + 2.0
+    assert signs.judged(0, clear, signs.chance_of(clear, counted=False), nothing=5.0) == "fails"
+
+
 def test_readings_are_means_over_the_starts_of_a_seed():
     jobs = signs.jobs("economy", signs.Arm(), 2)
     assert [job.start for job in jobs] == [0.48, 0.54, 0.60] * 2
     found = {job: {"hashrate": job.seed + job.start} for job in jobs}
     means = signs.by_seed("economy", signs.Arm(), 2, found, "hashrate")
-    assert means == pytest.approx([1.54, 2.54])
+    assert means == pytest.approx([signs.FIRST_SEED + 0.54, signs.FIRST_SEED + 1.54])
 
 
 def test_a_table_tells_every_cell_and_a_summary_those_that_do_not_hold():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from agents import building, sizing
 from model.markets import costs
 from model.scenario import load, with_days
+from model.units import HOURS_PER_YEAR, capital_recovery
 from model.world import World
 from study import static_limit
 
@@ -74,11 +77,9 @@ def test_upkeep_is_never_negative_and_dearer_at_small_sites_where_scale_pays(eig
 def test_a_cost_tilts_sizes_as_the_logit_has_it(eightfold):
     """Capacity by size: its density times exp(-excess / scale), against a histogram of draws."""
     cells = np.full(200_000, int(np.argmax(eightfold.cells.type == 0)))
-    kind = int(eightfold.cells.type[cells[0]])
     chance = np.random.default_rng(3).random(cells.size)
     found = sizing.tilted(eightfold, cells, chance)
-    duty = 0.5 * (eightfold.cells.duty[cells[0]] + eightfold.cells.dry_duty[cells[0]])
-    weight = sizing.weights_of_sizes(eightfold, kind, float(duty))
+    weight = sizing.weights_of_sizes(eightfold, int(cells[0]))
     bins = np.histogram(found, bins=16, range=(0.0, 1.0))[0] / cells.size
     wanted = weight.reshape(16, -1).sum(axis=1) / weight.sum()
     error = np.sqrt(wanted * (1.0 - wanted) / cells.size)
@@ -103,14 +104,42 @@ def test_developers_build_larger_where_scale_pays_and_smaller_where_large_power_
 
 def test_a_cell_counts_at_its_best_sizes(eightfold):
     """Between the cheapest size and the mean over the density (Jensen)."""
-    found = sizing.excess_of_cells(eightfold)
-    for row, (kind, duty) in enumerate(sizing.kinds_of_cells(eightfold)[0]):
-        scale = eightfold.case.energy.cost_scale_usd_mwh
-        weights = sizing.weights_of_sizes(eightfold, kind, duty)
-        excess = -scale * np.log(weights)
-        here = found[sizing.kinds_of_cells(eightfold)[1] == row]
-        assert (here >= excess.min() - 1e-9).all()
-        assert (here <= excess.mean() + 1e-9).all()
+    found, scale = sizing.excess_of_cells(eightfold), eightfold.case.energy.cost_scale_usd_mwh
+    for cell in range(len(eightfold.cells)):
+        excess = -scale * np.log(sizing.weights_of_sizes(eightfold, cell))
+        assert excess.min() - 1e-9 <= found[cell] <= excess.mean() + 1e-9
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["firms.scale_advantage=0", "firms.scale_advantage=3", "energy.size_gradient_usd_mwh=9",
+     "energy.size_gradient_usd_mwh=0", "firms.site_cost_usd=250000"],
+)  # fmt: skip
+def test_developers_reckon_with_what_miners_will_pay(setting):
+    """The excess of every size is the difference of two sites that differ in nothing else."""
+    today, world = world_of(), world_of(setting)
+
+    def paid(of: World, cell: int, size: float) -> float:
+        columns = building.draw_sites(
+            of, np.array([cell]), np.array([size]), np.zeros(1), np.random.default_rng(7)
+        )
+        table, firms = of.cells, of.case.firms
+        duty = 0.5 * (table.duty[cell] + table.dry_duty[cell])
+        seat = costs.development_usd_mw(size, firms.site_cost_usd)
+        capital = seat * capital_recovery(0.12, 10.0) / (HOURS_PER_YEAR * duty)
+        return float(columns["generation_wet"][0] + columns["upkeep"][0] + capital)
+
+    # Without the noise of sites, and where wet and dry seasons cost the same.
+    for each in (today, world):
+        each.cells = replace(each.cells, gen_sd=np.zeros(len(each.cells)))
+    even = np.flatnonzero(world.cells.gen_usd_mwh == world.cells.dry_gen_usd_mwh)
+    # The first site of each type.
+    kinds = even[np.unique(world.cells.type[even], return_index=True)[1]]
+    for cell in kinds:
+        kind = world.cells.type[cell]
+        sizes = np.geomspace(world.types.size_min_mw[kind], world.types.size_max_mw[kind], 5)
+        wanted = [paid(world, cell, size) - paid(today, cell, size) for size in sizes]
+        assert sizing.excess_usd_mwh(world, int(cell), sizes) == pytest.approx(wanted, abs=1e-9)
 
 
 def test_the_first_day_is_the_observed_one_whatever_scale_pays(today, eightfold):

@@ -35,6 +35,7 @@ _IN_HOUSE_USD_YR = tuple(in_house for in_house, _ in FIXED_EXPENSES.values())
 _OUTSOURCED_USD_MWH = tuple(outsourced for _, outsourced in FIXED_EXPENSES.values())
 _TEAM_GROWTH = 0.35
 _LEAST_MW = 1e-9
+_LEAST_DEVELOPED_MW = 0.5
 LEAST_RESPONSE_MW = 10.0  # smaller loads are not asked to stand still
 
 
@@ -133,6 +134,11 @@ def site_cost_usd(size_mw: Numbers, site_cost: float = 50_000.0) -> FloatArray:
     home = min(500.0, site_cost)
     workshop = min(5_000.0, site_cost)
     return np.asarray(np.where(size < 0.02, home, np.where(size < 0.05, workshop, site_cost)))
+
+
+def development_usd_mw(size_mw: Numbers, site_cost: float = 50_000.0) -> FloatArray:
+    """Development cost of a site per MW, as miners pay it for a seat; small sites share one."""
+    return np.asarray(site_cost / np.maximum(size_mw, _LEAST_DEVELOPED_MW))
 
 
 def infrastructure_usd_mw(
