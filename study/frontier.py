@@ -32,7 +32,7 @@ from study.static_limit import Limit
 DAYS_PER_YEAR = 365.25
 STATIC_SEEDS, STATIC_SEEDS_FULL = 4, 20
 MOST_FACTORS = 8
-EXTREME_SEEDS, EXTREME_YEARS = 6, 6
+EXTREME_SEEDS, EXTREME_YEARS = 6, 12
 
 
 @dataclass(frozen=True)
