@@ -1,6 +1,6 @@
 """The table of signs: what each lever does to each headline figure, seed by seed.
 
-    python -m study.signs [--workers W] [--seeds N] [--rows NAME ...] [--out FILE]
+    python -m study.signs [--workers W] [--seeds N] [--rows NAME ...] [--elsewhere] [--out FILE]
 
 A cell that expects a sign holds if the mean difference of paired runs has it with p below .01. A
 cell that expects nothing holds if every pair of runs agrees to the last bit, on a stage where the
@@ -166,6 +166,10 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "six years": Stage(
             "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), SIX_YEARS, (0.36,)
         ),
+        # The year after the halving of 2028.
+        "four years": Stage(
+            "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), FOUR_YEARS, (0.36,)
+        ),
         "long run": Stage(
             "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, *LIMIT), TEN_YEARS, (0.36,)
         ),
@@ -227,6 +231,11 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "reach, settled": Stage(
             "baseline_2025", (*_STILL, "forks.automatic_share=0", "forks.fickle_share=0"),
             TWO_YEARS, (0.36,), 0, keeps_laws=False,
+        ),
+        # Only templates are compelled, and half of the hashrate is in the USA.
+        "templates": Stage(
+            "baseline_2025", (*_STILL, 'hypotheses.jurisdiction="template"'), ONE_YEAR, (0.52,), 0,
+            keeps_laws=False,
         ),
         # The same where enforcers give up, and users may fork.
         "users": Stage(
@@ -400,6 +409,17 @@ CONTRASTS: tuple[Contrast, ...] = (
     Contrast("tax in the USA up", "economy", *_TAXED, {"captured": -1}),
 )  # fmt: skip
 ROWS: tuple[str, ...] = tuple(dict.fromkeys(contrast.row for contrast in CONTRASTS))
+# Cells of the table on stages where they need not hold: what the economy does as it is calibrated.
+ELSEWHERE: tuple[Contrast, ...] = (
+    Contrast("price up", "six years", *_arms((), price_times(2.0)),
+             {"hashrate": 1, "nations": 1, "over_100mw": 1, "behind_meter": -1}),
+    Contrast("transmission charges up", "six years", *_WIRES,
+             {"hashrate": -1, "us_share": -1, "nations": 1, "over_100mw": -1, "behind_meter": 1}),
+    Contrast("capital depth of the USA up", "four years", *_DEPTH, {"us_share": 1}),
+    Contrast("enforcing share through one half", "reach", *_arms((), _ANY), _none("hashprice")),
+    Contrast("templates of miners' own up", "templates", *_arms((), _OWN_TEMPLATES),
+             {"captured": -1}),
+)  # fmt: skip
 
 
 # Runs
@@ -656,11 +676,19 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=ROWS)
+    parser.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="instead, some cells on stages where they need not hold",
+    )
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     if given.seeds < 2:
         parser.error("--seeds: two or more")
-    chosen = [each for each in CONTRASTS if each.row in given.rows]
+    known = ELSEWHERE if given.elsewhere else CONTRASTS
+    chosen = [each for each in known if each.row in given.rows]
+    if not chosen:
+        parser.error("--rows: none of these is measured elsewhere")
     cells = measure(chosen, given.seeds, given.workers)
     text = f"{table(cells)}\n\n{summary(cells)}\n"
     print(text, end="")
