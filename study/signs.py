@@ -101,7 +101,7 @@ STAND_BY = ('hypotheses.fork="none"',)
 ONE_YEAR, TWO_YEARS, THREE_YEARS, FOUR_YEARS, SIX_YEARS, TEN_YEARS = (
     366, 731, 1096, 1461, 2192, 3653,
 )  # fmt: skip
-NINE_YEARS = 3287
+FIVE_YEARS, NINE_YEARS = 1826, 3287
 ENOUGH = ("start.miners=400", "start.sites=400", "record.ledger_every_days=100000")
 # Comparative statics: a tenth of the network grows to its size where cheap sites are few, nothing
 # holds it up, and developers build where power is cheapest. What stood on the first day is
@@ -159,10 +159,14 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
             "steady_rise", (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST),
             FOUR_YEARS, (0.48, 0.54, 0.60), THREE_YEARS,
         ),
-        # The economy as it is calibrated, until the halving of 2028, and beyond it.
-        "three years": Stage(
-            "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), THREE_YEARS, (0.36,)
+        # Much of the hashrate with firms that can issue shares, until the halving of 2028.
+        "listed": Stage(
+            "steady_rise",
+            (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, "start.public_share=0.6",
+             "compute.bidders=false"),
+            THREE_YEARS, (0.36,),
         ),
+        # The economy as it is calibrated, beyond the halving of 2028.
         "six years": Stage(
             "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), SIX_YEARS, (0.36,)
         ),
@@ -186,10 +190,11 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
             (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST, *price_times(2.0)),
             850, (0.51, 0.53, 0.55, 0.57, 0.59), 550,
         ),
-        # The same where nations guard their reserves, under a price that reacts.
-        "race": Stage(
-            "reserves_race", (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST),
-            FOUR_YEARS, (0.54, 0.60, 0.66), THREE_YEARS,
+        # Nations with reserves, the USA among them, which may cap mining at home; six years, since
+        # sites begun before a cap go on.
+        "restrained": Stage(
+            "reserves_race", (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING),
+            SIX_YEARS, (0.62, 0.74, 0.86), FIVE_YEARS, change=unmoved_price,
         ),
         # Dominance that grows, and nations that do nothing about it.
         "dominated": Stage(
@@ -197,15 +202,16 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
             (*ENOUGH, *NOTHING_LOST, "compute.bidders=false", "neutrality.midpoint=0.4"),
             THREE_YEARS, (0.36,), change=rich_american_land,
         ),
-        # Nations that stand together against a leader with half, and pay all that mining at home
-        # may cost them, under a price that nothing moves.
+        # Nations that stand together against a leader long before it has half, and pay all that
+        # mining at home may cost them, under a price that nothing moves.
         "guarded": Stage(
             "reserves_race",
             (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING, "neutrality.discount=0.9",
-             "nations.lead_months=3", "nations.purchase_gdp_share=0", "nations.rent_yr=0",
+             "neutrality.midpoint=0.25", "nations.lead_months=3",
+             "nations.purchase_gdp_share=0", "nations.rent_yr=0",
              "nations.loss_if_blacklisted=0", "nations.cost_markup=3", "nations.damping=1",
              "hypotheses.alliance_joint=true"),
-            THREE_YEARS - 6, (0.46, 0.50, 0.54, 0.58, 0.62), TWO_YEARS, change=unmoved_price,
+            THREE_YEARS - 6, (0.48, 0.50, 0.52, 0.54, 0.56), TWO_YEARS, change=unmoved_price,
         ),
         # No directive: what is about directives must change nothing at all.
         "calm": Stage(
@@ -339,7 +345,7 @@ _ADJUSTMENT = _arms(
 _FABS = _arms(("machines.output_growth_month=0.02",), ("machines.output_growth_month=0.20",))
 _NO_RESERVES = ("nations.reserves_scale=0", "nations.reserves_btc=[]")
 HOLDERS = ("CAN", "NOR", "ARE", "KAZ", "RUS", "MYS", "PRY", "OMN", "BRA", "AUS", "SAU", "DEU")
-_HELD = ", ".join(f'["{name}", 100000.0]' for name in HOLDERS)
+_HELD = ", ".join(f'["{name}", 300000.0]' for name in HOLDERS)
 _RESERVES = ("nations.reserves_scale=0", f"nations.reserves_btc=[{_HELD}]")
 _OWN_TEMPLATES = ("pools.own_templates=0.9", "pools.own_templates_first=0.9")
 _COVENANT = ("pools.covenant_share=0.75",)
@@ -347,13 +353,15 @@ _ANY = ('hypotheses.jurisdiction="any"',)
 
 CONTRASTS: tuple[Contrast, ...] = (
     Contrast("price up", "long run", *_arms(price_times(0.5), price_times(4.0)),
-             {"hashrate": 1, "hashprice": 1, "nations": 1, "over_100mw": 1, "behind_meter": -1}),
+             {"hashrate": 1, "hashprice": 1, "over_100mw": 1, "behind_meter": -1}),
+    Contrast("price up", "six years", *_arms((), price_times(2.0)), {"nations": 1}),
     Contrast("price up", "still", *_arms(_still_price(5e5), _still_price(1e6)),
              _none(*_POLITICS)),
     Contrast("transmission charges up", "long run", *_WIRES,
              {"hashrate": -1, "hashprice": 1, "us_share": -1, "nations": 1, "over_100mw": -1,
               "behind_meter": 1}),
-    Contrast("transmission charges up", "long run, order", *_WIRES, {"captured": -1}),
+    Contrast("transmission charges up", "long run, order",
+             *_arms((), ("energy.transmission_scale=4",)), {"captured": -1}),
     Contrast("scale advantages up", "six years", *_SCALE,
              {"hashrate": -1, "hashprice": 1, "us_share": 1, "nations": -1, "over_100mw": 1,
               "behind_meter": -1}),
@@ -362,7 +370,7 @@ CONTRASTS: tuple[Contrast, ...] = (
              {"hashrate": -1, "hashprice": 1, "nations": 1, "over_100mw": -1,
               "behind_meter": 1}),
     Contrast("AI bidders", "economy", *_BIDDERS, {"captured": -1}),
-    Contrast("capital depth of the USA up", "three years", *_DEPTH,
+    Contrast("capital depth of the USA up", "listed", *_DEPTH,
              {"hashrate": 1, "hashprice": -1, "us_share": 1, "nations": -1, "over_100mw": 1,
               "behind_meter": -1}),
     Contrast("capital depth of the USA up", "bull", *_DEPTH, {"captured": 1}),
@@ -372,7 +380,7 @@ CONTRASTS: tuple[Contrast, ...] = (
     Contrast("rule of law of the USA up", "still", *_LAW,
              _none("behind_meter", "split", "free_value")),
     Contrast("delta up", "dominated", *_DELTA, {"hashrate": -1}),
-    Contrast("delta up", "race", *_DELTA, {"us_share": -1, "nations": 1, "captured": -1}),
+    Contrast("delta up", "restrained", *_DELTA, {"us_share": -1, "nations": 1, "captured": -1}),
     Contrast("delta up", "still", *_DELTA,
              _none("hashprice", "over_100mw", "behind_meter", "split", "free_value")),
     Contrast("reserves of others up", "guarded", *_arms(_NO_RESERVES, _RESERVES),
@@ -416,6 +424,7 @@ ELSEWHERE: tuple[Contrast, ...] = (
     Contrast("transmission charges up", "six years", *_WIRES,
              {"hashrate": -1, "us_share": -1, "nations": 1, "over_100mw": -1, "behind_meter": 1}),
     Contrast("capital depth of the USA up", "four years", *_DEPTH, {"us_share": 1}),
+    Contrast("delta up", "dominated", *_DELTA, {"us_share": -1, "nations": 1}),
     Contrast("enforcing share through one half", "reach", *_arms((), _ANY), _none("hashprice")),
     Contrast("templates of miners' own up", "templates", *_arms((), _OWN_TEMPLATES),
              {"captured": -1}),
