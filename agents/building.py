@@ -172,7 +172,7 @@ def cell_prices(world: World) -> np.ndarray:
     charge = places["power_charge"] - world.nations["defence_usd_mwh"][places["nation"]]
     delivered = season + transmission + (charge + places["offset"])[cells.place]
     duty = 0.5 * (cells.duty + cells.dry_duty)
-    capital = CAPITAL_USD_MW_YR / (HOURS_PER_YEAR * np.maximum(duty, 0.01))
+    capital = CAPITAL_USD_MW_YR / (HOURS_PER_YEAR * np.maximum(duty, sizing.LEAST_DUTY))
     return delivered + capital + sizing.excess_of_cells(world)
 
 

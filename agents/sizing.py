@@ -26,7 +26,6 @@ TODAY_GRADIENT, TODAY_SITE_USD = Energy().size_gradient_usd_mwh, Firms().site_co
 CHANCES = (np.arange(256) + 0.5) / 256.0
 LEAST_DUTY = 0.01
 LEAST_USD_MWH = 1.0  # nobody generates for less
-INFRA_RATE, INFRA_YEARS = 0.12, 10.0
 
 
 def cost_of_size(world: World, size_mw: np.ndarray, duty: np.ndarray) -> np.ndarray:
@@ -102,7 +101,8 @@ def excess_usd_mwh(world: World, cell: int, size_mw: np.ndarray) -> np.ndarray:
         for gradient in (energy.size_gradient_usd_mwh, TODAY_GRADIENT)
     )
     development = costs.development_usd_mw(size_mw, firms.site_cost_usd - TODAY_SITE_USD)
-    yearly = development * capital_recovery(INFRA_RATE, INFRA_YEARS)
+    terms = costs.CapitalCosts()
+    yearly = development * capital_recovery(terms.infra_rate, terms.infra_years)
     return upkeep + generation - today + yearly / (HOURS_PER_YEAR * np.maximum(duty, LEAST_DUTY))
 
 
