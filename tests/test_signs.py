@@ -7,6 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from model.scenario import with_days
+from model.world import World
 from study import signs
 
 # Cells of the specification's table that expect something: H, hp, US share, N_eff of nations,
@@ -171,3 +173,22 @@ def test_custodians_move_the_free_coins_value_and_nothing_else():
     cells = {cell.column: cell for cell in found}
     assert cells["free_value"].difference.high < 0.0
     assert {cells[name].unequal for name in ("captured", "split")} == {0}
+
+
+# What lies behind a cell that the calibrated economy turns around
+
+
+def test_sites_begun_later_are_smaller_than_those_of_the_first_day():
+    case = signs.case_of(signs.Job("economy", signs.Arm(), 0.48, 1))
+    world = World(with_days(case, 3 * 365))
+    while world.running:
+        world.step()
+    sites, rows = world.sites, world.sites.rows
+    used, large = sites["used_mw"][rows], sites["size_mw"][rows] >= 100.0
+    later = sites["energised_on"][rows] > 0
+
+    def share_of_large(chosen: np.ndarray) -> float:
+        return float(used[chosen & large].sum() / used[chosen].sum())
+
+    assert used[later].sum() > 0.1 * used.sum()
+    assert share_of_large(later) < 0.5 * share_of_large(~later)
