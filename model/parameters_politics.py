@@ -13,6 +13,7 @@ class Neutrality(Section):
     discount: float = number(0.6, 0, 0.9, "delta: share of the value lost under full dominance")
     steepness: float = number(20.0, 0, 100, "k: how sharply the loss sets in")
     midpoint: float = number(0.5, 0.05, 0.95, "x0: share of the hashrate at which half is lost")
+    priced: bool = text(True, "the market feels it, and not only the nations that reckon with it")
     half_life_days: float = number(90.0, 1, 3650, "half-life of the smoothing of concentration")
     nation_weight: float = number(1.0, 0, 1, "weight of the largest nation's share, by site")
     template_weight: float = number(

@@ -57,7 +57,8 @@ def neutrality_factor(world: World) -> float:
 def outside_price(world: World) -> float:
     """The price without a split, USD; an observed path holds what concentration did to it."""
     outside = float(world.prices[world.day])
-    moved = 1.0 if world.case.price.mode == "historical" else neutrality_factor(world)
+    felt = world.case.neutrality.priced and world.case.price.mode != "historical"
+    moved = neutrality_factor(world) if felt else 1.0
     return endogenous_price(outside, moved, 1.0, world.sentiment.impact)
 
 

@@ -24,7 +24,6 @@ import polars as pl
 from scipy.stats import binomtest, ttest_1samp
 
 from model.events import Directive, Tax
-from model.pricing import Sentiment
 from model.scenario import Scenario, load, with_days
 from study.claim import FloatArray, Interval, interval
 from study.fork_curve import FROZEN
@@ -95,8 +94,12 @@ NO_DISCOUNT = "neutrality.discount=0"
 NOTHING_LOST = ("holders.network_exponent=1", "holders.censored_loss=0")
 LISTED = ("record.ledger_every_days=100000", 'hypotheses.jurisdiction="site"')
 SMALL = ("start.miners=120", "start.sites=240")
-# As in steady_rise.
-RISING = ('price.mode="path"', "price.path=[[2025-04-04, 83000], [2035-04-03, 335500]]")
+# As in steady_rise, and whatever nations fear, nothing moves it.
+RISING = (
+    "neutrality.priced=false",
+    'price.mode="path"',
+    "price.path=[[2025-04-04, 83000], [2035-04-03, 335500]]",
+)
 STAND_BY = ('hypotheses.fork="none"',)
 ONE_YEAR, TWO_YEARS, THREE_YEARS, FOUR_YEARS, SIX_YEARS, TEN_YEARS = (
     366, 731, 1096, 1461, 2192, 3653,
@@ -132,24 +135,6 @@ def rich_american_land(world: World) -> None:
     """Five times as much power for sites in the USA, so that they may come to half of all."""
     american = world.places["nation"][world.cells.place] == world.nation_names.index(USA)
     world.potential_mw = np.where(american, 5.0, 1.0) * world.potential_mw
-
-
-class Unmoved(Sentiment):
-    """A market that takes every concentration for the first day's."""
-
-    @property
-    def first_concentration(self) -> float:
-        """What the market sees now."""
-        return self.concentration
-
-    @first_concentration.setter
-    def first_concentration(self, value: float) -> None:
-        """Remember nothing."""
-
-
-def unmoved_price(world: World) -> None:
-    """A price that does not feel who has the hashrate, whatever nations fear."""
-    world.sentiment = Unmoved()
 
 
 STAGES: Mapping[str, Stage] = MappingProxyType(
@@ -194,7 +179,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         # sites begun before a cap go on.
         "restrained": Stage(
             "reserves_race", (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING),
-            SIX_YEARS, (0.62, 0.74, 0.86), FIVE_YEARS, change=unmoved_price,
+            SIX_YEARS, (0.62, 0.74, 0.86), FIVE_YEARS,
         ),
         # Dominance that grows, and nations that do nothing about it.
         "dominated": Stage(
@@ -211,7 +196,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
              "nations.purchase_gdp_share=0", "nations.rent_yr=0",
              "nations.loss_if_blacklisted=0", "nations.cost_markup=3", "nations.damping=1",
              "hypotheses.alliance_joint=true"),
-            THREE_YEARS - 6, (0.48, 0.50, 0.52, 0.54, 0.56), TWO_YEARS, change=unmoved_price,
+            THREE_YEARS - 6, (0.48, 0.50, 0.52, 0.54, 0.56), TWO_YEARS,
         ),
         # No directive: what is about directives must change nothing at all.
         "calm": Stage(

@@ -89,6 +89,15 @@ def test_the_price_falls_when_one_nation_comes_to_dominate():
     assert price_usd[0] == START_USD
 
 
+def test_a_market_that_does_not_feel_dominance_leaves_the_price_alone():
+    felt, unfelt = concentrating(), concentrating("neutrality.priced=false")
+    assert (unfelt.recorder["price_usd"] == START_USD).all()
+    assert (felt.recorder["price_usd"][30:] < START_USD).all()
+    # What nations see of it is the same.
+    for name in ("top_nation_share", "neutrality_discount"):
+        assert felt.recorder[name].tobytes() == unfelt.recorder[name].tobytes()
+
+
 def test_the_discount_is_that_of_the_smoothed_share():
     """By hand: EMA of max(largest nation, 0.8 of the largest template), half-life 90 days."""
     case = frozen_case(100, us_share=0.45, events=concentrating().case.events)
