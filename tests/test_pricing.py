@@ -93,9 +93,8 @@ def test_a_market_that_does_not_feel_dominance_leaves_the_price_alone():
     felt, unfelt = concentrating(), concentrating("neutrality.priced=false")
     assert (unfelt.recorder["price_usd"] == START_USD).all()
     assert (felt.recorder["price_usd"][30:] < START_USD).all()
-    # What nations see of it is the same.
-    for name in ("top_nation_share", "neutrality_discount"):
-        assert felt.recorder[name].tobytes() == unfelt.recorder[name].tobytes()
+    # Nations see the dominance all the same.
+    assert unfelt.recorder["neutrality_discount"][-1] < 0.9
 
 
 def test_the_discount_is_that_of_the_smoothed_share():
