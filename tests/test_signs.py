@@ -9,7 +9,7 @@ import pytest
 
 from model.scenario import with_days
 from model.world import World
-from study import signs
+from study import signs, stages
 
 # Cells of the specification's table that expect something: H, hp, US share, N_eff of nations,
 # share above 100 MW, behind the meter, P(O3), P(split), v_F; "?" expects nothing in particular.
@@ -41,7 +41,7 @@ MARKS = {1: "+", -1: "-", 0: "0"}
 
 def expected(row: str, figure: str) -> str:
     """What the contrasts of a row expect of a figure."""
-    found = {MARKS[each.signs[figure]] for each in signs.CONTRASTS
+    found = {MARKS[each.signs[figure]] for each in stages.CONTRASTS
              if each.row == row and figure in each.signs}  # fmt: skip
     if found == {"+", "-"}:
         return "±"
@@ -49,8 +49,8 @@ def expected(row: str, figure: str) -> str:
     return found.pop() if found else "?"
 
 
-def contrast(row: str, stage: str) -> signs.Contrast:
-    return next(each for each in signs.CONTRASTS if (each.row, each.stage) == (row, stage))
+def contrast(row: str, stage: str) -> stages.Contrast:
+    return next(each for each in stages.CONTRASTS if (each.row, each.stage) == (row, stage))
 
 
 @pytest.mark.parametrize("row", SPECIFIED)
@@ -64,12 +64,12 @@ def test_every_cell_is_the_specifications(row):
 
 
 def test_rows_are_the_specifications_and_templates_disperse():
-    assert set(signs.ROWS) == set(SPECIFIED)
+    assert set(stages.ROWS) == set(SPECIFIED)
     for row in ("templates of miners' own up", "covenant pool up"):
         assert contrast(row, "calm").signs["templates"] == 1
 
 
-@pytest.mark.parametrize("each", signs.CONTRASTS, ids=lambda each: f"{each.row}, {each.stage}")
+@pytest.mark.parametrize("each", stages.CONTRASTS, ids=lambda each: f"{each.row}, {each.stage}")
 def test_both_arms_are_possible_worlds_that_differ(each):
     low, high = (signs.jobs(each.stage, arm, 2) for arm in (each.low, each.high))
     assert len(low) == len(high)
@@ -79,7 +79,7 @@ def test_both_arms_are_possible_worlds_that_differ(each):
 
 
 def test_stages_that_expect_nothing_lose_nothing_and_discount_nothing():
-    for each in signs.CONTRASTS:
+    for each in stages.CONTRASTS:
         if 0 not in each.signs.values() or each.row == "delta up":
             continue
         case = signs.case_of(signs.jobs(each.stage, each.low, 1)[0])
@@ -89,8 +89,8 @@ def test_stages_that_expect_nothing_lose_nothing_and_discount_nothing():
 
 
 def test_directives_come_on_their_day_and_not_at_all_on_the_calm_stage():
-    for name, stage in signs.STAGES.items():
-        case = signs.case_of(signs.Job(name, signs.Arm(), stage.starts[0], 1))
+    for name, stage in stages.STAGES.items():
+        case = signs.case_of(signs.Job(name, stages.Arm(), stage.starts[0], 1))
         orders = [event for event in case.events if event.kind == "directive"]
         assert len(orders) == (stage.directive_day is not None)
         for order in orders:
@@ -138,10 +138,10 @@ def test_what_chance_moves_is_nothing_only_if_it_is_known_to_be_small():
 
 
 def test_readings_are_means_over_the_starts_of_a_seed():
-    jobs = signs.jobs("economy", signs.Arm(), 2)
+    jobs = signs.jobs("economy", stages.Arm(), 2)
     assert [job.start for job in jobs] == [0.48, 0.54, 0.60] * 2
     found = {job: {"hashrate": job.seed + job.start} for job in jobs}
-    means = signs.by_seed("economy", signs.Arm(), 2, found, "hashrate")
+    means = signs.by_seed("economy", stages.Arm(), 2, found, "hashrate")
     assert means == pytest.approx([signs.FIRST_SEED + 0.54, signs.FIRST_SEED + 1.54])
 
 
@@ -160,9 +160,9 @@ def test_a_table_tells_every_cell_and_a_summary_those_that_do_not_hold():
 
 
 def test_a_majority_captures_the_chain_and_moves_no_machine():
-    shares = signs.Arm(("start.us_share=0.40",)), signs.Arm(("start.us_share=0.60",))
+    shares = stages.Arm(("start.us_share=0.40",)), stages.Arm(("start.us_share=0.60",))
     expected_signs = {"captured": 1, "split": -1, "free_value": -1, "hashrate": 1}
-    cells = signs.measure([signs.Contrast("majority", "still", *shares, expected_signs)], seeds=8)
+    cells = signs.measure([stages.Contrast("majority", "still", *shares, expected_signs)], seeds=8)
     verdicts = {cell.column: cell.verdict for cell in cells}
     assert verdicts.pop("hashrate") != "holds"
     assert set(verdicts.values()) == {"holds"}
@@ -179,7 +179,7 @@ def test_custodians_move_the_free_coins_value_and_nothing_else():
 
 
 def test_sites_begun_later_are_smaller_than_those_of_the_first_day():
-    case = signs.case_of(signs.Job("economy", signs.Arm(), 0.48, 1))
+    case = signs.case_of(signs.Job("economy", stages.Arm(), 0.48, 1))
     world = World(with_days(case, 3 * 365))
     while world.running:
         world.step()
