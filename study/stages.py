@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,6 +60,7 @@ RISING = (
     "price.path=[[2025-04-04, 83000], [2035-04-03, 335500]]",
 )
 STAND_BY = ('hypotheses.fork="none"',)
+GROWING = ("start.miners=200", "start.sites=300", *LISTED, *STAND_BY, *NOTHING_LOST)
 ONE_YEAR, TWO_YEARS, THREE_YEARS, FOUR_YEARS, SIX_YEARS, TEN_YEARS = (
     366, 731, 1096, 1461, 2192, 3653,
 )  # fmt: skip
@@ -89,18 +91,24 @@ def price_times(factor: float) -> tuple[str]:
     )
 
 
-def rich_american_land(world: World) -> None:
-    """Five times as much power for sites in the USA, so that they may come to half of all."""
-    american = world.places["nation"][world.cells.place] == world.nation_names.index(USA)
-    world.potential_mw = np.where(american, 5.0, 1.0) * world.potential_mw
+def american_land(world: World, times: float, grid_only: bool = False) -> None:
+    """Give sites in the USA so many times the power, so that they may come to half of all."""
+    cells = world.places["nation"][world.cells.place] == world.nation_names.index(USA)
+    if grid_only:
+        cells &= world.types.on_grid[world.cells.type]
+    world.potential_mw = np.where(cells, times, 1.0) * world.potential_mw
 
+
+_THREEFOLD = partial(american_land, times=3.0)
+_FIVEFOLD = partial(american_land, times=5.0)
+_GRID_TENFOLD = partial(american_land, times=10.0, grid_only=True)
 
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         # An economy that lives, and a directive in its fourth year.
         "economy": Stage(
             "steady_rise", (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST),
-            FOUR_YEARS, (0.48, 0.54, 0.60), THREE_YEARS,
+            FOUR_YEARS, (0.48, 0.52, 0.56, 0.60), THREE_YEARS,
         ),
         # Much of the hashrate with firms that can issue shares, until the halving of 2028.
         "listed": Stage(
@@ -120,12 +128,10 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "long run": Stage(
             "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, *LIMIT), TEN_YEARS, (0.36,)
         ),
-        # The same with a directive, where the USA may have half of the hashrate.
+        # The same with a directive, where the grid of the USA may feed half of the hashrate.
         "long run, order": Stage(
-            "steady_rise",
-            ("start.miners=200", "start.sites=300", *LISTED, *STAND_BY, NO_DISCOUNT,
-             *NOTHING_LOST, *LIMIT),
-            TEN_YEARS, (0.36, 0.60), NINE_YEARS, change=rich_american_land,
+            "steady_rise", (*GROWING, NO_DISCOUNT, *LIMIT), TEN_YEARS, (0.60, 0.80), NINE_YEARS,
+            change=_GRID_TENFOLD,
         ),
         # Capital is short after a leap of the price; before the halving, which indebted firms fear.
         "bull": Stage(
@@ -133,17 +139,17 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
             (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST, *price_times(2.0)),
             850, (0.51, 0.53, 0.55, 0.57, 0.59), 550,
         ),
-        # Nations with reserves, the USA among them, which may cap mining at home; six years, since
-        # sites begun before a cap go on.
+        # Nations with reserves. The USA's rent from mining is such that they cap it where dominance
+        # costs most of the value, and else don't; a cap binds while much is begun.
         "restrained": Stage(
-            "reserves_race", (*SMALL, *LISTED, *STAND_BY, *NOTHING_LOST, *RISING),
-            SIX_YEARS, (0.62, 0.74, 0.86), FIVE_YEARS,
+            "reserves_race", (*GROWING, *RISING, *LIMIT, "nations.rent_yr=0.5"), SIX_YEARS,
+            (0.60, 0.80), FIVE_YEARS, change=_FIVEFOLD,
         ),
         # Dominance that grows, and nations that do nothing about it.
         "dominated": Stage(
             "steady_rise",
             (*ENOUGH, *NOTHING_LOST, "compute.bidders=false", "neutrality.midpoint=0.4"),
-            THREE_YEARS, (0.36,), change=rich_american_land,
+            THREE_YEARS, (0.36,), change=_FIVEFOLD,
         ),
         # Nations that stand together against a leader long before it has half, and pay all that
         # mining at home may cost them, under a price that nothing moves.
@@ -156,9 +162,23 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
              "hypotheses.alliance_joint=true"),
             THREE_YEARS - 6, (0.48, 0.50, 0.52, 0.54, 0.56), TWO_YEARS,
         ),
+        # Hashrate that still finds its places, a leader with more than half of it who does not
+        # restrain itself, and nations that may pay half of a hash's power to bring it down.
+        "guarded, long run": Stage(
+            "reserves_race",
+            (*GROWING, *RISING, *LIMIT, "neutrality.discount=0.6", "neutrality.steepness=10",
+             "neutrality.midpoint=0.4", "nations.purchase_gdp_share=0",
+             "nations.loss_if_blacklisted=0", "nations.cost_markup=0.5", "nations.damping=0.7",
+             "hypotheses.alliance_joint=true"),
+            FIVE_YEARS, (0.55, 0.60, 0.65, 0.70, 0.75), FOUR_YEARS, change=_THREEFOLD,
+        ),
         # No directive: what is about directives must change nothing at all.
         "calm": Stage(
             "steady_rise", (*SMALL, NO_DISCOUNT, *NOTHING_LOST), TWO_YEARS, (0.36,)
+        ),
+        # The same where markets do not feel dominance, and no nation decides by it.
+        "calm, unmoved": Stage(
+            "steady_rise", (*SMALL, *NOTHING_LOST, "neutrality.priced=false"), TWO_YEARS, (0.36,)
         ),
         # Nothing moves but blocks and minds, on both sides of one half.
         "still": Stage(
@@ -324,11 +344,13 @@ CONTRASTS: tuple[Contrast, ...] = (
              _none("behind_meter", "split", "free_value")),
     Contrast("delta up", "dominated", *_DELTA, {"hashrate": -1}),
     Contrast("delta up", "restrained", *_DELTA, {"us_share": -1, "nations": 1, "captured": -1}),
-    Contrast("delta up", "still", *_DELTA,
-             _none("hashprice", "over_100mw", "behind_meter", "split", "free_value")),
+    Contrast("delta up", "calm, unmoved", *_DELTA,
+             _none("hashprice", "over_100mw", "behind_meter")),
+    Contrast("delta up", "still", *_DELTA, _none("split", "free_value")),
     Contrast("reserves of others up", "guarded", *_arms(_NO_RESERVES, _RESERVES),
-             {"hashrate": 1, "hashprice": -1, "us_share": -1, "nations": 1, "captured": -1,
-              "split": 1}),
+             {"hashrate": 1, "hashprice": -1}),
+    Contrast("reserves of others up", "guarded, long run", *_arms(_NO_RESERVES, _RESERVES),
+             {"us_share": -1, "nations": 1, "captured": -1, "split": 1}),
     Contrast("reserves of others up", "still",
              *_arms((), ("nations.reserves_scale=10",)), _none("over_100mw", "behind_meter")),
     Contrast("enforcing share through one half", "reach", *_arms((), _ANY),
@@ -368,6 +390,11 @@ ELSEWHERE: tuple[Contrast, ...] = (
              {"hashrate": -1, "us_share": -1, "nations": 1, "over_100mw": -1, "behind_meter": 1}),
     Contrast("capital depth of the USA up", "four years", *_DEPTH, {"us_share": 1}),
     Contrast("delta up", "dominated", *_DELTA, {"us_share": -1, "nations": 1}),
+    Contrast("delta up", "still", *_DELTA, _none("hashprice")),
+    Contrast("reserves of others up", "guarded", *_arms(_NO_RESERVES, _RESERVES),
+             {"us_share": -1, "nations": 1}),
+    Contrast("reserves of others up", "guarded, long run", *_arms(_NO_RESERVES, _RESERVES),
+             {"hashrate": 1, "hashprice": -1}),
     Contrast("enforcing share through one half", "reach", *_arms((), _ANY), _none("hashprice")),
     Contrast("templates of miners' own up", "templates", *_arms((), _OWN_TEMPLATES),
              {"captured": -1}),
