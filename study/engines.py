@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import gc
 import logging
 import multiprocessing
 import os
@@ -67,7 +68,7 @@ class Serial:
 
 
 class Processes:
-    """Several jobs at a time, each in a fresh process with one numba thread."""
+    """Several jobs at a time, in processes of their own with one numba thread each."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -112,7 +113,7 @@ class Processes:
         try:
             while waiting and len(running) < self.workers:
                 position, job = waiting.first
-                future = pool.submit(_attempt, run, position, job)
+                future = pool.submit(_attempt_apart, run, position, job)
                 running[future] = (position, job)
                 waiting.drop()
         except BrokenProcessPool:
@@ -154,7 +155,7 @@ class Dask:
         """Hand out some jobs for each thread there is."""
         while waiting and len(running) < AHEAD * self._threads(client, len(running)):
             position, job = waiting.first
-            future = client.submit(_attempt, run, position, job, pure=False)
+            future = client.submit(_attempt_apart, run, position, job, pure=False)
             running[future.key] = position
             ended.add(future)
             waiting.drop()
@@ -249,6 +250,21 @@ def _attempt(run: Callable[[Any], Any], position: int, job: Any) -> Done:
         return Done(position, error=traceback.format_exc())
 
 
+def _attempt_apart(run: Callable[[Any], Any], position: int, job: Any) -> Done:
+    """Run one job in a worker, and free its world at once.
+
+    A world refers to itself in rings, so that its columns stay until Python looks for rings, which
+    it does by the number of objects and not by their size. What the first job leaves in a process
+    of its own, modules and compiled code, is set aside, or each look would take as long as a short
+    run.
+    """
+    done = _attempt(run, position, job)
+    gc.collect()
+    if gc.get_freeze_count() == 0 and multiprocessing.parent_process() is not None:
+        gc.freeze()
+    return done
+
+
 def _outcome(future: Future[Done], position: int) -> Done:
     """Result of a future, whose job may have been impossible to send to a process."""
     error = future.exception()
@@ -258,7 +274,7 @@ def _outcome(future: Future[Done], position: int) -> Done:
 def _alone(run: Callable[[Any], Any], position: int, job: Any) -> Done:
     """Run one job in a process of its own."""
     with _pool(1) as pool:
-        return _outcome(pool.submit(_attempt, run, position, job), position)
+        return _outcome(pool.submit(_attempt_apart, run, position, job), position)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -531,3 +532,24 @@ def test_memory_does_not_grow_with_the_number_of_runs(home: Path) -> None:
     assert len(written(home / "out")) == 500 - 2  # a seed that fails, at two points
     # 400 results of two kilobytes would be eight times as much.
     assert held[500] - held[100] < 100_000
+
+
+class Ring:
+    """Something that refers to itself, as a world does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+RINGS: list[weakref.ref[Ring]] = []
+
+
+def earlier_rings(_: int) -> int:
+    """How many of the rings that earlier jobs left are still there."""
+    there = sum(ring() is not None for ring in RINGS)
+    RINGS.append(weakref.ref(Ring()))
+    return there
+
+
+def test_a_worker_keeps_nothing_of_the_jobs_before() -> None:
+    assert [done.result for done in Processes(1).map(earlier_rings, range(4))] == [0, 0, 0, 0]
