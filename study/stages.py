@@ -60,7 +60,6 @@ RISING = (
     "price.path=[[2025-04-04, 83000], [2035-04-03, 335500]]",
 )
 STAND_BY = ('hypotheses.fork="none"',)
-GROWING = ("start.miners=200", "start.sites=300", *LISTED, *STAND_BY, *NOTHING_LOST)
 ONE_YEAR, TWO_YEARS, THREE_YEARS, FOUR_YEARS, SIX_YEARS, TEN_YEARS = (
     366, 731, 1096, 1461, 2192, 3653,
 )  # fmt: skip
@@ -74,6 +73,7 @@ LIMIT = (
     "hypotheses.friction=0", "energy.large_grid_growth_yr=1", "energy.potential_scale=0.6",
     "energy.cost_scale_usd_mwh=5", "compute.bidders=false",
 )  # fmt: skip
+GROWING = ("start.miners=200", "start.sites=300", *LISTED, *STAND_BY, *NOTHING_LOST, *LIMIT)
 
 # Miners who mind nothing but their reward unless a row says so.
 _FROZEN = tuple(
@@ -130,7 +130,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         ),
         # The same with a directive, where the grid of the USA may feed half of the hashrate.
         "long run, order": Stage(
-            "steady_rise", (*GROWING, NO_DISCOUNT, *LIMIT), TEN_YEARS, (0.60, 0.80), NINE_YEARS,
+            "steady_rise", (*GROWING, NO_DISCOUNT), TEN_YEARS, (0.60, 0.80), NINE_YEARS,
             change=_GRID_TENFOLD,
         ),
         # Capital is short after a leap of the price; before the halving, which indebted firms fear.
@@ -142,7 +142,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         # Nations with reserves. The USA's rent from mining is such that they cap it where dominance
         # costs most of the value, and else don't; a cap binds while much is begun.
         "restrained": Stage(
-            "reserves_race", (*GROWING, *RISING, *LIMIT, "nations.rent_yr=0.5"), SIX_YEARS,
+            "reserves_race", (*GROWING, *RISING, "nations.rent_yr=0.5"), SIX_YEARS,
             (0.60, 0.80), FIVE_YEARS, change=_FIVEFOLD,
         ),
         # Dominance that grows, and nations that do nothing about it.
@@ -166,7 +166,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         # restrain itself, and nations that may pay half of a hash's power to bring it down.
         "guarded, long run": Stage(
             "reserves_race",
-            (*GROWING, *RISING, *LIMIT, "neutrality.discount=0.6", "neutrality.steepness=10",
+            (*GROWING, *RISING, "neutrality.discount=0.6", "neutrality.steepness=10",
              "neutrality.midpoint=0.4", "nations.purchase_gdp_share=0",
              "nations.loss_if_blacklisted=0", "nations.cost_markup=0.5", "nations.damping=0.7",
              "hypotheses.alliance_joint=true"),
