@@ -280,11 +280,12 @@ FIRM_CLASSES = (10.0, 100.0)  # MW
 SCALE_PAYS = 4.0  # times today's advantages
 LARGE_IS_DEAR = 9.0  # USD/MWh for each e-fold of size
 # A twentieth of the network, so that firms of every size stand at the start; its coin is worth a
-# twentieth. Nothing but size tells sites or firms apart.
+# twentieth, and goes on being worth that: a price that rises feeds sites of every size. Nothing
+# but size tells sites or firms apart, and developers see to it.
 _LEVEL = (
     "start.hashrate_ehs=42.5", "start.difficulty_e12=5.688", "start.machine_output_mw_month=25",
-    "price.path=[[2025-04-04, 4150.0], [2045-04-03, 67900.0]]", "start.miners=200",
-    "start.sites=240", "compute.bidders=false", "energy.transmission_scale=0",
+    "price.path=[[2025-04-04, 4150.0]]", "start.miners=200", "start.sites=240",
+    "energy.cost_scale_usd_mwh=5", "compute.bidders=false", "energy.transmission_scale=0",
     "energy.price_volatility=0", "energy.dr_credit_share=0", "energy.spike_days_yr=0",
     "energy.bargains_yr=0", "energy.generation_trend_yr=0", "energy.large_grid_growth_yr=1",
     "firms.hazards=false", "firms.own_time_usd_mwh=4.5", "firms.infra_home_usd_mw=350000",
