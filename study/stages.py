@@ -108,18 +108,25 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         # An economy that lives, and a directive in its fourth year.
         "economy": Stage(
             "steady_rise", (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST),
-            FOUR_YEARS, (0.48, 0.52, 0.56, 0.60), THREE_YEARS,
+            FOUR_YEARS, (0.47, 0.50, 0.53, 0.56, 0.59, 0.62), THREE_YEARS,
         ),
-        # Much of the hashrate with firms that can issue shares, until the halving of 2028.
+        # Much of the hashrate with firms that can issue shares and begin with little else, until
+        # the halving of 2028.
         "listed": Stage(
             "steady_rise",
             (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, "start.public_share=0.6",
-             "compute.bidders=false"),
-            THREE_YEARS, (0.36,),
+             "start.cash_months=1", "start.treasury_months=0", "compute.bidders=false"),
+            THREE_YEARS, (0.30, 0.36, 0.42),
         ),
         # The economy as it is calibrated, beyond the halving of 2028.
         "six years": Stage(
             "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST), SIX_YEARS, (0.36,)
+        ),
+        # The same where law stops firms and takes sites four times as often, and most are American.
+        "six years, harsh": Stage(
+            "steady_rise",
+            (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, "firms.halt_yr=1", "firms.seizure_yr=0.3"),
+            SIX_YEARS, (0.60,),
         ),
         # The year after the halving of 2028.
         "four years": Stage(
@@ -128,7 +135,9 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "long run": Stage(
             "steady_rise", (*ENOUGH, NO_DISCOUNT, *NOTHING_LOST, *LIMIT), TEN_YEARS, (0.36,)
         ),
-        # The same with a directive, where the grid of the USA may feed half of the hashrate.
+        # The same for six years, with fewer firms.
+        "growing": Stage("steady_rise", (*GROWING, NO_DISCOUNT), SIX_YEARS, (0.36,)),
+        # For ten years, with a directive, where the grid of the USA may feed half of the hashrate.
         "long run, order": Stage(
             "steady_rise", (*GROWING, NO_DISCOUNT), TEN_YEARS, (0.60, 0.80), NINE_YEARS,
             change=_GRID_TENFOLD,
@@ -291,7 +300,7 @@ _POLITICS = ("captured", "split", "free_value")
 # Both arms of each lever.
 _DEPTH = Arm(change=shallow_american_capital), Arm(change=deep_american_capital)
 _LAW = Arm(change=weak_american_law), Arm(change=strong_american_law)
-_WIRES = _arms((), ("energy.transmission_scale=2",))
+_WIRES = _arms((), ("energy.transmission_scale=4",))
 _SCALE = _arms((), ("firms.scale_advantage=8",))
 _BIDDERS = _arms(("compute.bidders=false",), ())
 _TAXED = Arm(), Arm(laws=(_TAX,))
@@ -323,11 +332,10 @@ CONTRASTS: tuple[Contrast, ...] = (
     Contrast("transmission charges up", "long run", *_WIRES,
              {"hashrate": -1, "hashprice": 1, "us_share": -1, "nations": 1, "over_100mw": -1,
               "behind_meter": 1}),
-    Contrast("transmission charges up", "long run, order",
-             *_arms((), ("energy.transmission_scale=4",)), {"captured": -1}),
+    Contrast("transmission charges up", "long run, order", *_WIRES, {"captured": -1}),
     Contrast("scale advantages up", "six years", *_SCALE,
-             {"hashrate": -1, "hashprice": 1, "us_share": 1, "nations": -1, "over_100mw": 1,
-              "behind_meter": -1}),
+             {"hashrate": -1, "hashprice": 1, "over_100mw": 1, "behind_meter": -1}),
+    Contrast("scale advantages up", "growing", *_SCALE, {"us_share": 1, "nations": -1}),
     Contrast("scale advantages up", "economy", *_SCALE, {"captured": 1}),
     Contrast("AI bidders", "six years", *_BIDDERS,
              {"hashrate": -1, "hashprice": 1, "nations": 1, "over_100mw": -1,
@@ -338,7 +346,7 @@ CONTRASTS: tuple[Contrast, ...] = (
               "behind_meter": -1}),
     Contrast("capital depth of the USA up", "bull", *_DEPTH, {"captured": 1}),
     Contrast("capital depth of the USA up", "still", *_DEPTH, _none("free_value")),
-    Contrast("rule of law of the USA up", "six years", *_LAW,
+    Contrast("rule of law of the USA up", "six years, harsh", *_LAW,
              {"hashrate": 1, "hashprice": -1, "us_share": 1}),
     Contrast("rule of law of the USA up", "still", *_LAW,
              _none("behind_meter", "split", "free_value")),
@@ -388,7 +396,11 @@ ELSEWHERE: tuple[Contrast, ...] = (
              {"hashrate": 1, "nations": 1, "over_100mw": 1, "behind_meter": -1}),
     Contrast("transmission charges up", "six years", *_WIRES,
              {"hashrate": -1, "us_share": -1, "nations": 1, "over_100mw": -1, "behind_meter": 1}),
+    Contrast("scale advantages up", "six years", *_SCALE, {"us_share": 1, "nations": -1}),
+    Contrast("scale advantages up", "growing", *_SCALE, {"hashrate": -1, "hashprice": 1}),
     Contrast("capital depth of the USA up", "four years", *_DEPTH, {"us_share": 1}),
+    Contrast("rule of law of the USA up", "six years", *_LAW,
+             {"hashrate": 1, "hashprice": -1, "us_share": 1}),
     Contrast("delta up", "dominated", *_DELTA, {"us_share": -1, "nations": 1}),
     Contrast("delta up", "still", *_DELTA, _none("hashprice")),
     Contrast("reserves of others up", "guarded", *_arms(_NO_RESERVES, _RESERVES),
