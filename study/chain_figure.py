@@ -6,9 +6,7 @@ import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
@@ -16,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from study import page as pages
-from study import runfolder, story
+from study import story
 from study.page import Key, Mark, Page, Placed, Span
 from study.runfolder import Run
 
@@ -57,16 +55,6 @@ class Panel:
     draw: Callable[[Axes, pl.DataFrame], None]
     # Whether days have anything to show.
     shows: Callable[[pl.DataFrame], bool]
-
-
-def draw(folder: Path) -> list[Path]:
-    """Draw the figure of the finished run in a folder, if it has a story; return the files."""
-    run = runfolder.read(folder)
-    if not story.is_told(run):
-        return []
-    with matplotlib.rc_context(pages.STYLE):
-        figure = chain(run)
-        return [pages.save(figure, folder / f"{NAME}.{suffix}") for suffix in pages.FORMATS]
 
 
 def chain(run: Run) -> Figure:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,7 +24,6 @@ from model.rewards.variance import covenant_relative_variance, last_shares_relat
 from model.streams import Streams
 from model.units import BLOCK_TARGET_S, BLOCKS_PER_DAY
 from study import page as pages
-from study import runfolder
 from study.page import (
     DATES,
     EDGE,
@@ -113,16 +110,6 @@ def is_drawn(run: Run) -> bool:
     """Whether there is a covenant pool in the run."""
     terms = getattr(run.case, "pools", None)
     return terms is not None and terms.covenant_share > 0.0
-
-
-def draw(folder: Path) -> list[Path]:
-    """Draw the figure of the finished run in a folder, if it has such a pool; return the files."""
-    run = runfolder.read(folder)
-    if not is_drawn(run):
-        return []
-    with matplotlib.rc_context(pages.STYLE):
-        figure = covenant(run)
-        return [pages.save(figure, folder / f"{NAME}.{suffix}") for suffix in pages.FORMATS]
 
 
 def covenant(run: Run) -> Figure:

@@ -15,19 +15,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from model.scenario import ScenarioError
-from study import (
-    chain_figure,
-    covenant_figure,
-    effects,
-    figures,
-    frames,
-    panels,
-    royalties_figure,
-    runfolder,
-    story,
-    tables,
-    virtual_figure,
-)
+from study import effects, frames, gallery, panels, runfolder, tables
 from study import page as pages
 from study.differences import recipe
 from study.factors import nearest
@@ -157,9 +145,8 @@ def run_figures(folder: Path, columns: int, series: Sequence[str] = panels.MAIN)
     """The figures that a scenario has, and panels of series."""
     run = frames.read(folder)
     found = [
-        Drawing(name, partial(_at_width, draw, run, columns))
-        for name, draw, shows in SCENARIO_FIGURES
-        if shows(run)
+        Drawing(name, partial(_at_width, picture, run, columns))
+        for name, picture in gallery.of_run(run).items()
     ]
     return [*found, Drawing("series", partial(panels.run_figure, folder, series, columns))]
 
@@ -175,27 +162,9 @@ def ensemble_figures(
     ]
 
 
-def _history(run: Run) -> Figure:
-    return figures.history(run, figures.observe(run.case))
-
-
-def _always(run: Run) -> bool:
-    return True
-
-
-# Name, who draws it, whether there is anything to show.
-SCENARIO_FIGURES: tuple[tuple[str, Callable[[Run], Figure], Callable[[Run], bool]], ...] = (
-    (figures.NAME, _history, _always),
-    (chain_figure.NAME, chain_figure.chain, story.is_told),
-    (covenant_figure.NAME, covenant_figure.covenant, covenant_figure.is_drawn),
-    (virtual_figure.NAME, virtual_figure.virtual_mining, virtual_figure.is_drawn),
-    (royalties_figure.NAME, royalties_figure.royalties, royalties_figure.is_drawn),
-)
-
-
-def _at_width(draw: Callable[[Run], Figure], run: Run, columns: int) -> Figure:
+def _at_width(picture: gallery.Picture, run: Run, columns: int) -> Figure:
     """A scenario's figure, as wide as was asked for; one that needs two columns keeps them."""
-    figure = draw(run)
+    figure = picture.compose(run)
     needed = 2 if figure.get_figwidth() > pages.WIDTH else 1
     pages.stretched(figure, panels.WIDTHS[max(columns, needed)])
     return figure

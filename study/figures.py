@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
@@ -19,7 +18,6 @@ from model.atlas import DATA
 from model.scenario import Scenario
 from model.units import HALVING_BLOCKS
 from study import page as pages
-from study import runfolder
 from study.page import (
     CALIBRATION_COLOUR,
     DATES,
@@ -49,14 +47,6 @@ class Observed:
 
     hashrate: pl.DataFrame
     shares: pl.DataFrame
-
-
-def draw(folder: Path) -> list[Path]:
-    """Draw the history of the finished run in a folder into that folder; return the files."""
-    run = runfolder.read(folder)
-    with matplotlib.rc_context(pages.STYLE):
-        figure = history(run, observe(run.case))
-        return [pages.save(figure, folder / f"{NAME}.{suffix}") for suffix in pages.FORMATS]
 
 
 def observe(case: Scenario, data: Path = DATA) -> Observed:

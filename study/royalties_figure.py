@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-import matplotlib
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study import page as pages
-from study import runfolder
 from study.page import Key, Page
 from study.runfolder import Run
 
@@ -71,16 +68,6 @@ def is_drawn(run: Run) -> bool:
     """Whether a run had a register paid by royalties."""
     terms = getattr(run.case, "royalties", None)
     return terms is not None and bool(terms.on)
-
-
-def draw(folder: Path) -> list[Path]:
-    """Draw the register of the finished run in a folder, if it had one; return the files."""
-    run = runfolder.read(folder)
-    if not is_drawn(run):
-        return []
-    with matplotlib.rc_context(pages.STYLE):
-        figure = royalties(run)
-        return [pages.save(figure, folder / f"{NAME}.{suffix}") for suffix in pages.FORMATS]
 
 
 def royalties(run: Run) -> Figure:

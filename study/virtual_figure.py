@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
@@ -14,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from study import page as pages
-from study import runfolder
 from study.chain_figure import BAND, BLACK, LINE, LINE_COLOUR, Panel, arranged
 from study.page import Key, Page, Placed, Span
 from study.runfolder import Run
@@ -49,16 +46,6 @@ def is_drawn(run: Run) -> bool:
     """Whether a chain with virtual mining lived in the run."""
     terms = getattr(run.case, "virtual_mining", None)
     return terms is not None and terms.on and run.series["pts_price_usd"].count() > 0
-
-
-def draw(folder: Path) -> list[Path]:
-    """Draw the figure of the finished run in a folder, if it has such a chain; return the files."""
-    run = runfolder.read(folder)
-    if not is_drawn(run):
-        return []
-    with matplotlib.rc_context(pages.STYLE):
-        figure = virtual_mining(run)
-        return [pages.save(figure, folder / f"{NAME}.{suffix}") for suffix in pages.FORMATS]
 
 
 def virtual_mining(run: Run) -> Figure:

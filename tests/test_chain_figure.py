@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
-from study import chain_figure, page, runfolder
+from study import chain_figure, gallery, page, runfolder
 from tests.drawn import outside, overlaps, texts
 
 REQUIRED = [column.name for column in SERIES if column.default is None]
@@ -245,15 +245,15 @@ def test_nothing_that_happened_goes_unmarked(happened: list[tuple[int, str]]) ->
 
 def test_a_png_and_an_svg_are_left_and_the_same_again(tmp_path: Path) -> None:
     run = write(tmp_path / "run", CASES["short"])
-    files = chain_figure.draw(run.folder)
+    files = gallery.draw(run.folder, ["chain"])
     assert [file.name for file in files] == ["chain.png", "chain.svg"]
     content = [file.read_bytes() for file in files]
     assert int.from_bytes(content[0][16:20]) == page.WIDTH * page.DOTS_PER_INCH
     assert b"</svg>" in content[1]
-    assert [file.read_bytes() for file in chain_figure.draw(run.folder)] == content
+    assert [file.read_bytes() for file in gallery.draw(run.folder, ["chain"])] == content
 
 
 def test_without_a_story_there_is_no_figure(tmp_path: Path) -> None:
     run = write(tmp_path / "run", {"days": 40})
-    assert chain_figure.draw(run.folder) == []
+    assert gallery.draw(run.folder, ["chain"]) == []
     assert not list(run.folder.glob("chain*"))

@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
-from study import covenant_figure, page, runfolder
+from study import covenant_figure, gallery, page, runfolder
 from tests.drawn import outside, overlaps
 
 START = datetime.date(2028, 1, 3)
@@ -209,16 +209,16 @@ def test_the_scale_is_the_narrowest_that_holds_most_lines() -> None:
 @pytest.mark.usefixtures("few_periods")
 def test_a_png_and_an_svg_are_left_and_the_same_again(tmp_path: Path) -> None:
     run = write(tmp_path / "run", CASES["a part"])
-    files = covenant_figure.draw(run.folder)
+    files = gallery.draw(run.folder, ["covenant"])
     assert [file.name for file in files] == ["covenant.png", "covenant.svg"]
     content = [file.read_bytes() for file in files]
     assert int.from_bytes(content[0][16:20]) == 2 * page.WIDTH * page.DOTS_PER_INCH
     assert b"</svg>" in content[1]
-    assert [file.read_bytes() for file in covenant_figure.draw(run.folder)] == content
+    assert [file.read_bytes() for file in gallery.draw(run.folder, ["covenant"])] == content
 
 
 def test_without_a_covenant_pool_there_is_no_figure(tmp_path: Path) -> None:
     run = write(tmp_path / "run", {})
-    assert covenant_figure.draw(run.folder) == []
+    assert gallery.draw(run.folder, ["covenant"]) == []
     assert not list(run.folder.glob("covenant*"))
     assert not covenant_figure.is_drawn(SimpleNamespace(case=SimpleNamespace()))  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from matplotlib.transforms import Bbox
 
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
-from study import figures, page, runfolder
+from study import figures, gallery, page, runfolder
 from tests.drawn import outside, overlaps, texts
 
 REQUIRED = [column.name for column in SERIES if column.default is None]
@@ -130,14 +130,14 @@ def test_no_panel_is_empty_and_none_overlaps_another(any_figure: Figure) -> None
 
 
 def test_a_png_and_an_svg_are_left_and_the_same_again(run: runfolder.Run) -> None:
-    files = figures.draw(run.folder)
+    files = gallery.draw(run.folder, ["history"])
     assert [file.name for file in files] == ["history.png", "history.svg"]
     assert not list(run.folder.glob(".*"))
     content = [file.read_bytes() for file in files]
     assert content[0][:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(content[0][16:20]) == page.WIDTH * page.DOTS_PER_INCH
     assert b"</svg>" in content[1]
-    assert [file.read_bytes() for file in figures.draw(run.folder)] == content
+    assert [file.read_bytes() for file in gallery.draw(run.folder, ["history"])] == content
 
 
 def test_what_was_observed_stands_beside_the_model(run: runfolder.Run) -> None:

@@ -17,7 +17,7 @@ from model.parameters_royalties import Royalties
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
 from model.streams import Streams
-from study import page, royalties_figure, runfolder
+from study import gallery, page, royalties_figure, runfolder
 from tests.drawn import outside, overlaps
 
 START = datetime.date(2019, 9, 1)
@@ -102,12 +102,13 @@ def test_what_is_never_earned_has_no_line(tmp_path: Path) -> None:
 def test_a_png_and_an_svg_are_left_and_the_same_again(
     long_run: runfolder.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(royalties_figure, "is_drawn", lambda run: True)
-    files = royalties_figure.draw(long_run.folder)
+    shown = gallery.Picture(royalties_figure.royalties, lambda run: True)
+    monkeypatch.setattr(gallery, "PICTURES", {"royalties": shown})
+    files = gallery.draw(long_run.folder, ["royalties"])
     assert [file.name for file in files] == ["royalties.png", "royalties.svg"]
     content = [file.read_bytes() for file in files]
     assert int.from_bytes(content[0][16:20]) == page.WIDTH * page.DOTS_PER_INCH
-    assert [file.read_bytes() for file in royalties_figure.draw(long_run.folder)] == content
+    assert [file.read_bytes() for file in gallery.draw(long_run.folder, ["royalties"])] == content
 
 
 def test_only_a_run_with_a_register_has_the_figure() -> None:
@@ -121,4 +122,4 @@ def test_only_a_run_with_a_register_has_the_figure() -> None:
 
 def test_a_run_without_a_register_leaves_no_figure(long_run: runfolder.Run) -> None:
     if not royalties_figure.is_drawn(long_run):
-        assert royalties_figure.draw(long_run.folder) == []
+        assert gallery.draw(long_run.folder, ["royalties"]) == []

@@ -21,7 +21,7 @@ from model.parameters_virtual import VirtualMining
 from model.recorder import SERIES, Recorder
 from model.scenario import Scenario
 from model.streams import Streams
-from study import page, runfolder, virtual_figure
+from study import gallery, page, runfolder, virtual_figure
 from study.chain_figure import LINE_COLOUR
 from tests.drawn import outside, overlaps, texts
 
@@ -215,12 +215,12 @@ def test_a_png_and_an_svg_are_left_and_the_same_again(
     run: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runfolder, "read", lambda folder: run)
-    files = virtual_figure.draw(tmp_path)
+    files = gallery.draw(tmp_path, ["virtual_mining"])
     assert [file.name for file in files] == ["virtual_mining.png", "virtual_mining.svg"]
     content = [file.read_bytes() for file in files]
     assert int.from_bytes(content[0][16:20]) == page.WIDTH * page.DOTS_PER_INCH
     assert b"</svg>" in content[1]
-    assert [file.read_bytes() for file in virtual_figure.draw(tmp_path)] == content
+    assert [file.read_bytes() for file in gallery.draw(tmp_path, ["virtual_mining"])] == content
 
 
 def test_without_such_a_chain_there_is_no_figure(
@@ -234,5 +234,5 @@ def test_without_such_a_chain_there_is_no_figure(
         monkeypatch.setattr(FakeRun, "case", case)
         assert not virtual_figure.is_drawn(run)
         monkeypatch.setattr(runfolder, "read", lambda folder: run)
-        assert virtual_figure.draw(tmp_path) == []
+        assert gallery.draw(tmp_path, ["virtual_mining"]) == []
     assert not list(tmp_path.glob("virtual*"))
