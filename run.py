@@ -37,7 +37,7 @@ class Commands(TyperGroup):
     """The commands, with bad input told in one line and exit status 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        from model.scenario import ScenarioError
+        from model.complaint import ScenarioError
 
         try:
             return super().invoke(ctx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -12,6 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from model.complaint import nearest_to
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -414,6 +415,6 @@ def _row_of(name: str, names: Sequence[str], file: str, key: str) -> int:
     try:
         return names.index(name)
     except ValueError:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        near = nearest_to(name, names)
+        hint = f' (did you mean "{near}"?)' if near else ""
         raise DataError(f'{file}: {key}: found "{name}"; not among the known ones{hint}') from None

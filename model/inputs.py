@@ -9,8 +9,9 @@ import numpy as np
 from model import geography
 from model.atlas import Atlas
 from model.chain.fees import TransactionFees, fees_per_block_btc
+from model.complaint import ScenarioError
 from model.markets import hardware, price
-from model.scenario import Scenario, ScenarioError
+from model.scenario import Scenario
 from model.streams import Streams
 from model.units import BLOCKS_PER_DAY, SATOSHI_PER_COIN
 

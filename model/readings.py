@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from model.scenario import ESSAY_J_TH, Scenario
+from model.agreement import ESSAY_J_TH
+from model.scenario import Scenario
 
 FRICTIONS = {
     "firms": (

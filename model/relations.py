@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
+
+from model.complaint import nearest_to
 
 Floats = NDArray[np.float64]
 
@@ -66,8 +67,8 @@ def load_relations(rows: Iterable[Mapping[str, Any]], nations: Sequence[str]) ->
 def _known(code: str, nations: Sequence[str]) -> str:
     if code in nations:
         return code
-    near = difflib.get_close_matches(code.upper(), nations, n=1)
-    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    near = nearest_to(code, nations)
+    hint = f' (did you mean "{near}"?)' if near else ""
     raise ValueError(f'relations: found "{code}"; not among the nations{hint}')
 
 

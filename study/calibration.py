@@ -24,7 +24,8 @@ from rich.table import Table
 from scipy import optimize
 from scipy.stats import qmc
 
-from model.scenario import SCENARIOS, Scenario, load, with_days
+from model.known import SCENARIOS
+from model.scenario import Scenario, load, with_days
 from study import history, rolling
 
 BASE = "china_ban_2021"

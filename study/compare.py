@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 from scipy.stats import t as student
 
-from model.scenario import Scenario, ScenarioError, load, parameter_hash, with_days
+from model.complaint import ScenarioError
+from model.scenario import Scenario, load, parameter_hash, with_days
 from study import outputs, runfolder
 from study.claim import Interval, interval
 from study.engines import Engine

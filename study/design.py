@@ -17,15 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from model.scenario import (
-    SCENARIOS,
-    Scenario,
-    ScenarioError,
-    allowed_values,
-    load,
-    parameter_hash,
-    with_days,
-)
+from model.complaint import ScenarioError, nearest_to
+from model.known import SCENARIOS
+from model.scenario import Scenario, allowed_values, load, parameter_hash, with_days
 from model.scenario import resolved as plain
 from study import factors, outputs
 from study.factors import Factor, Table, Value, count, several
@@ -341,7 +335,7 @@ def sized(study: Study, size: str) -> Study:
     if size != DEFAULT_SIZE:
         known = [*study.sizes] or [DEFAULT_SIZE]
         allowed = f"one of {', '.join(known)}"
-        raise ScenarioError("--size", f'"{size}"', allowed, factors.nearest(size, known))
+        raise ScenarioError("--size", f'"{size}"', allowed, nearest_to(size, known))
     return study
 
 
@@ -352,7 +346,7 @@ def _locate(name_or_path: str) -> Path:
     names = [file.stem for file in sorted(STUDIES.glob("*.toml"))]
     if name_or_path not in names:
         allowed = f"one of {', '.join(names)}, or the path of a TOML file"
-        near = factors.nearest(name_or_path, names)
+        near = nearest_to(name_or_path, names)
         raise ScenarioError("study", f'"{name_or_path}"', allowed, near)
     return STUDIES / f"{name_or_path}.toml"
 
@@ -373,7 +367,7 @@ def _explained(error: ValidationError) -> ScenarioError:
     known = _model_at(location[:-1]).model_fields
     if first["type"] == "extra_forbidden":
         allowed = f"one of {', '.join(known)}"
-        near = factors.nearest(str(location[-1]), list(known))
+        near = nearest_to(str(location[-1]), list(known))
         return ScenarioError(key, "an unknown key", allowed, near)
     field = known.get(str(location[-1]))
     allowed = first["msg"] if field is None else f"{allowed_values(field)} ({field.description})"

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.complaint import ScenarioError
+from model.known import SCENARIOS
 from model.parameters import Section
-from model.scenario import SCENARIOS, Scenario, ScenarioError, load, parameter_hash, with_days
+from model.scenario import Scenario, load, parameter_hash, with_days
 from study.provenance import stretches
 from study.runfolder import ROOT
 from study.scenario_file import lines, toml_value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import gc
 import logging
 import multiprocessing
@@ -17,10 +16,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from model.scenario import ScenarioError
+from model.complaint import ScenarioError, nearest_to
 
 ENGINES = ("serial", "processes", "dask")
 SCHEDULER_ANSWERS_S = 5.0
@@ -198,26 +196,15 @@ def engine(workers: int, name: str | None = None, scheduler: str | None = None) 
         "dask" if scheduler is not None else "serial" if workers == 1 else "processes"
     )
     if chosen not in ENGINES:
-        near = difflib.get_close_matches(chosen, ENGINES, n=1)
         allowed = f"one of {', '.join(ENGINES)}"
-        raise _complaint("--engine", chosen, allowed, near[0] if near else None)
+        raise ScenarioError("--engine", chosen, allowed, nearest_to(chosen, ENGINES))
     if scheduler is not None and chosen != "dask":
-        raise _complaint("--scheduler", scheduler, "nothing, or --engine dask")
+        raise ScenarioError("--scheduler", scheduler, "nothing, or --engine dask")
     if chosen == "dask":
         return Dask(workers, scheduler)
     if chosen == "serial" and workers > 1:
-        raise _complaint("--workers", workers, "1 with --engine serial")
+        raise ScenarioError("--workers", workers, "1 with --engine serial")
     return Serial() if chosen == "serial" else Processes(workers)
-
-
-def _complaint(key: str, found: object, allowed: str, nearest: str | None = None) -> ScenarioError:
-    """Bad input; told by the scenario's words, which import numba.
-
-    A worker imports this module before it has chosen its number of threads.
-    """
-    from model.scenario import ScenarioError
-
-    return ScenarioError(key, found, allowed, nearest)
 
 
 class _Waiting:
@@ -321,12 +308,12 @@ def _ask(scheduler: str) -> None:
             kind = asyncio.run(_kind_of(scheduler))
     except TimeoutError:
         found = f"{scheduler} (no answer in {SCHEDULER_ANSWERS_S:g} s)"
-        raise _complaint("--scheduler", found, allowed) from None
+        raise ScenarioError("--scheduler", found, allowed) from None
     except Exception as error:  # whoever answers there may answer anything
         found = f"{scheduler} ({_first_line(error)})"
-        raise _complaint("--scheduler", found, allowed) from None
+        raise ScenarioError("--scheduler", found, allowed) from None
     if kind != "Scheduler":
-        raise _complaint("--scheduler", f"{scheduler}, a {kind.lower()}", allowed)
+        raise ScenarioError("--scheduler", f"{scheduler}, a {kind.lower()}", allowed)
 
 
 @contextlib.contextmanager

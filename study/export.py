@@ -14,11 +14,10 @@ import matplotlib
 import polars as pl
 from matplotlib.figure import Figure
 
-from model.scenario import ScenarioError
+from model.complaint import ScenarioError, nearest_to
 from study import effects, frames, gallery, panels, runfolder, tables
 from study import page as pages
 from study.differences import recipe
-from study.factors import nearest
 from study.provenance import Stamp
 from study.quantities import declared
 from study.runfolder import Run
@@ -60,7 +59,7 @@ def formats(option: str, listed: str | None, known: Sequence[str]) -> tuple[str,
         if name not in known:
             some = ", ".join(known) if len(known) < 10 else "columns of series.csv"
             allowed = f"{some}, with commas between"
-            raise ScenarioError(option, f'"{name}"', allowed, nearest(name.lower(), known))
+            raise ScenarioError(option, f'"{name}"', allowed, nearest_to(name, known))
     return tuple(dict.fromkeys(names))
 
 
@@ -112,7 +111,7 @@ def _check_series(folder: Path, series: Sequence[str]) -> None:
     unknown = [name for name in series if name not in known and name not in panels.MAIN]
     if unknown:
         allowed = f"a column of the runs in {folder}"
-        raise ScenarioError("--series", f'"{unknown[0]}"', allowed, nearest(unknown[0], known))
+        raise ScenarioError("--series", f'"{unknown[0]}"', allowed, nearest_to(unknown[0], known))
 
 
 # Figures

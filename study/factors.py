@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import types
-from collections.abc import Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from model.complaint import ScenarioError, nearest_to
 from model.events import KINDS
 from model.parameters import Section
-from model.scenario import Scenario, ScenarioError, allowed_values
+from model.scenario import Scenario, allowed_values
 
 # What names or seeds a run, and what is reached by keys of its own.
 _NOT_VARIED = {"name", "title", "question", "predicts", "sources", "seed", "events"}
@@ -68,12 +67,6 @@ class Factor(Table):
         return min(max(value, low), high)
 
 
-def nearest(word: str, names: Sequence[str]) -> str | None:
-    """The name that a word was probably meant to be."""
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return near[0] if near else None
-
-
 def check_range(factor: Factor, where: str) -> None:
     """Refuse a factor with neither or both of a range and values, and a range reversed."""
     if factor.values:
@@ -117,7 +110,7 @@ def declared(key: str, case: Scenario, where: str) -> tuple[str, FieldInfo]:
     names = known_keys()
     if key not in names:
         allowed = "a parameter of a scenario (docs/ASSUMPTIONS.md), or events.KIND.KEY"
-        raise ScenarioError(where, f'"{key}"', allowed, nearest(key, names))
+        raise ScenarioError(where, f'"{key}"', allowed, nearest_to(key, names))
     *section, last = key.split(".")
     holder: type[BaseModel] = type(getattr(case, section[0])) if section else Scenario
     field = holder.model_fields[last]
@@ -143,7 +136,7 @@ def _event(key: str, case: Scenario, where: str) -> tuple[str, FieldInfo]:
     del keys["kind"]
     if name not in keys:
         allowed = f"one of {', '.join(keys)} behind events.{event}"
-        raise ScenarioError(where, f'"{key}"', allowed, nearest(name, list(keys)))
+        raise ScenarioError(where, f'"{key}"', allowed, nearest_to(name, list(keys)))
     return f"events.{number}.{name}", keys[name]
 
 
@@ -158,7 +151,7 @@ def _no_single_event(
     single = [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) == 1]
     told = f"a number below {len(kinds)}, or a kind of which {name} has one event"
     allowed = f"{told}: {', '.join(single) or 'none'}"
-    return ScenarioError(where, f'"{key}"', allowed, nearest(event, single))
+    return ScenarioError(where, f'"{key}"', allowed, nearest_to(event, single))
 
 
 def check_values(factor: Factor, field: FieldInfo, where: str) -> None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from model.scenario import Scenario, ScenarioError
+from model.complaint import ScenarioError, nearest_to
+from model.scenario import Scenario
 from study import runfolder
-from study.factors import nearest
 from study.provenance import Stamp, stamp_of_runs, stamp_of_sweep
 from study.quantities import declared
 from study.runfolder import Run
@@ -227,7 +227,7 @@ def _sibling(folder: Path) -> str | None:
     if not folder.parent.is_dir():
         return None
     names = [place.name for place in sorted(folder.parent.iterdir()) if place.is_dir()]
-    return nearest(folder.name, names)
+    return nearest_to(folder.name, names)
 
 
 def _runs_in(folder: Path) -> list[Path]:

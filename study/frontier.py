@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from model.scenario import ScenarioError
+from model.complaint import ScenarioError
 from study import full_frontier as full
 from study import static_frontier as static
 from study import sweep

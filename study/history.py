@@ -13,8 +13,9 @@ import polars as pl
 from rich.table import Table
 
 from model import geography
+from model.known import DATA
 from model.recorder import Recorder
-from model.scenario import DATA, Scenario
+from model.scenario import Scenario
 from study.engines import engine
 
 Task = TypeVar("Task")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from model.chain.outcome import NAMES
+from model.complaint import ScenarioError, nearest_to
 from model.recorder import SERIES
-from model.scenario import ScenarioError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +72,7 @@ def parse(name: str, key: str = "outputs") -> Output:
             raise ScenarioError(key, f'"{name}"', ALLOWED)
         return Output(name, name if name in (CLASS, SPLIT) else HEADLINE, _of(name))
     if kind not in (*READINGS, *OTHERS):
-        nearest = _nearest(kind, [*READINGS, *OTHERS])
+        nearest = nearest_to(kind, [*READINGS, *OTHERS])
         raise ScenarioError(key, f'"{name}"', ALLOWED, nearest)
     if kind in READINGS:
         return _reading(name, kind, of, key)
@@ -120,14 +119,9 @@ def column(name: str, key: str = "course") -> str:
     known += [series.name for one in subeconomies.SERIES.values() for series in one]
     if name not in known:
         raise ScenarioError(
-            key, f'"{name}"', "a column of series.csv (docs/ODD.md)", _nearest(name, known)
+            key, f'"{name}"', "a column of series.csv (docs/ODD.md)", nearest_to(name, known)
         )
     return name
-
-
-def _nearest(word: str, names: Sequence[str]) -> str | None:
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return near[0] if near else None
 
 
 # Measuring

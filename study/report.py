@@ -17,7 +17,8 @@ import matplotlib
 import polars as pl
 from matplotlib.figure import Figure
 
-from model.scenario import Scenario, ScenarioError
+from model.complaint import ScenarioError
+from model.scenario import Scenario
 from study import export, frames, runfolder, story, summary, tables
 from study import page as pages
 from study.differences import (

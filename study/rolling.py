@@ -14,8 +14,9 @@ import polars as pl
 
 from model import geography, inputs
 from model.atlas import load_atlas
+from model.known import DATA
 from model.markets import hardware
-from model.scenario import DATA, Scenario, with_days
+from model.scenario import Scenario, with_days
 from study import history
 from study.history import Scores
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import polars as pl
 
+from model.complaint import ScenarioError
 from model.recorder import Recorder
-from model.scenario import Scenario, ScenarioError, parameter_hash, resolved
+from model.scenario import Scenario, parameter_hash, resolved
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = "run.json"

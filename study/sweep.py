@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from model.scenario import Scenario, ScenarioError
+from model.complaint import ScenarioError
+from model.scenario import Scenario
 from study import outputs, runfolder
 from study.design import SCENARIO, Plan
 from study.engines import Engine

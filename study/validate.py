@@ -24,7 +24,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,9 +36,11 @@ from model.chain.chain import Chain
 from model.chain.difficulty import epoch_lengths_days
 from model.chain.patience import Patience
 from model.chain.races import race_keys, split_by_walk
+from model.complaint import ScenarioError, nearest_to
+from model.known import column
 from model.markets import clocking, maker, sunshine
 from model.rewards.solo import chance_of_a_block, days_to_first_block
-from model.scenario import Scenario, ScenarioError, catalogue, column, load, with_days
+from model.scenario import Scenario, catalogue, load, with_days
 from model.streams import Streams
 from model.units import (
     DAYS_PER_YEAR,
@@ -533,13 +534,11 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     allowed = ["month", *_VALUES, *_LONG, *nations]
     for name in header:
         if name not in allowed or header.count(name) > 1:
-            near = get_close_matches(name, [one for one in allowed if one != name], n=1)
+            near = nearest_to(name, [one for one in allowed if one != name])
             words = (
                 f"each once: month, {', '.join(_VALUES)}, nation, share_pct, share_USA and so on"
             )
-            raise ScenarioError(
-                "column", name or "no name", words, near[0] if near else None, str(path)
-            )
+            raise ScenarioError("column", name or "no name", words, near, str(path))
     both = [name in header for name in _LONG]
     if "month" not in header or any(both) != all(both) or len(header) < 2:
         words = "month and a column besides; nation and share_pct only together"
@@ -579,9 +578,8 @@ def _number(cell: _Cell, word: str) -> float:
 def _put(held: dict[str, float], key: str, value: float, cell: _Cell) -> None:
     """Keep a value, unless the month has another one already."""
     if key not in (*_VALUES.values(), *_nations()):
-        near = get_close_matches(key, _nations(), n=1)
         allowed = "a nation (ISO alpha-3) of the model, or OTH"
-        raise cell.refuse(key, allowed, near[0] if near else None)
+        raise cell.refuse(key, allowed, nearest_to(key, _nations()))
     if held.setdefault(key, value) != value:
         raise cell.refuse(f"{value:g} after {held[key]:g}", "one value a month")
 

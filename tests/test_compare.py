@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from typer.testing import CliRunner, Result
 
 import run
-from model.scenario import ScenarioError
+from model.complaint import ScenarioError
 from study import compare
 from study.compare import Comparison, common, difference, replicates_needed, wanted_outputs
 from study.engines import Serial

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import run
-from model.scenario import ScenarioError
+from model.complaint import ScenarioError
 from study import design, outputs
 from study.design import Plan, Points, from_table, sized, unit_sample
 from study.factors import Factor, known_keys

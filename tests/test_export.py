@@ -24,8 +24,8 @@ from matplotlib.transforms import Bbox
 from typer.testing import CliRunner, Result
 
 import run
+from model.complaint import ScenarioError
 from model.metrics import wilson_interval
-from model.scenario import ScenarioError
 from study import effects, export, frames, page, panels, tables
 from study.claim import interval
 from study.export import Wanted

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from model.complaint import ScenarioError
 from model.incentives import virtual_mining
 from model.recorder import SERIES
-from model.scenario import ScenarioError
 from study import frames, runfolder
 from tests import folders
 

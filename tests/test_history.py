@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import geography, parameters
+from model.known import DATA
 from model.recorder import SERIES, Recorder
-from model.scenario import DATA, Scenario, load
+from model.scenario import Scenario, load
 from study import calibration, history, rolling
 from study.calibration import PARAMETERS, Evaluation
 

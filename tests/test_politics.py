@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 import run
 from model.chain.outcome import NAMES
+from model.complaint import ScenarioError
 from model.events import Ban, Directive, Fork, PoolFilter
-from model.scenario import Scenario, ScenarioError, load
+from model.scenario import Scenario, load
 from model.streams import Streams
 from model.world import World
 from study import runfolder

@@ -12,9 +12,10 @@ import pytest
 from agents import joining, pooling
 from agents.joining import SCHEME_NAMES, Adoption, makes_templates
 from agents.pool import SOLO
+from model.complaint import ScenarioError
 from model.parameters_pools import COVENANT
 from model.rewards.solo import risk_premium, solo_relative_variance
-from model.scenario import ScenarioError, load
+from model.scenario import load
 from model.units import BLOCKS_PER_DAY, DAYS_PER_YEAR
 from model.world import World
 from tests.test_politics import directive, frozen_case, pool_filter

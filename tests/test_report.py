@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 import run
+from model.complaint import ScenarioError
 from model.metrics import wilson_interval
-from model.scenario import ScenarioError, load, parameter_hash, with_days
+from model.scenario import load, parameter_hash, with_days
 from study import differences, frames, provenance, report, runfolder
 from study.differences import changes, recipe
 from tests import folders

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from model.complaint import ScenarioError
 from model.recorder import SERIES, Recorder
-from model.scenario import Scenario, ScenarioError, parameter_hash
+from model.scenario import Scenario, parameter_hash
 from study import runfolder
 from study.runfolder import RUN, finished, prepare, read, refuse_finished, write
 

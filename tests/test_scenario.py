@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from model import scenario
+from model import known, scenario
+from model.complaint import ScenarioError
 from model.scenario import (
     Scenario,
-    ScenarioError,
     catalogue,
     load,
     parameter_hash,
@@ -235,7 +235,7 @@ def test_every_scenario_that_comes_with_the_model_loads_and_asks_a_question() ->
 
 
 def test_the_schema_is_current(tmp_path: Path) -> None:
-    assert (scenario.SCENARIOS / "schema.json").read_text() == schema_text()
+    assert (known.SCENARIOS / "schema.json").read_text() == schema_text()
     assert write_schema(tmp_path / "schema.json").read_text() == schema_text()
     assert {"extends", "events", "firms"} <= json.loads(schema_text())["properties"].keys()
 
@@ -258,9 +258,9 @@ def test_a_copy_of_the_data_may_stand_for_it(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    shutil.copytree(scenario.DATA, data)
+    shutil.copytree(known.DATA, data)
     (data / "places.csv").write_text("# only one\nplace,nation\nATL-North,ATL\n")
-    monkeypatch.setattr(scenario, "DATA", data)
+    monkeypatch.setattr(known, "DATA", data)
     assert load(base, ["events.0.place=ATL-North"]).events[0].subject == "ATL-North"
     with pytest.raises(ScenarioError, match='found "CHN"'):
         load(base)

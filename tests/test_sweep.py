@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import run
-from model.scenario import ScenarioError
+from model.complaint import ScenarioError
 from study import design, engines, runfolder, sweep
 from study.engines import Dask, Engine, Processes, Serial, engine
 

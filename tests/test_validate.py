@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from model.scenario import ScenarioError, catalogue, load, with_days
+from model.complaint import ScenarioError
+from model.scenario import catalogue, load, with_days
 from study import history, validate
 from study.ensemble import Job, simulate
 from study.validate import Check

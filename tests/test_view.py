@@ -23,7 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from model.scenario import ScenarioError, catalogue, column, load, parameter_hash, with_days
+from model.complaint import ScenarioError
+from model.known import column
+from model.scenario import catalogue, load, parameter_hash, with_days
 from view import charts, levers, memory, office, server, session, words, worldmap
 from view.charts import Line, Span
 

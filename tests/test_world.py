@@ -26,9 +26,10 @@ from agents.miner import Miner
 from agents.nation import Nation, Place
 from agents.pool import Pool
 from agents.site import Site
+from model.complaint import ScenarioError
 from model.events import Ban, PriceShock
 from model.markets import orders, price
-from model.scenario import Scenario, ScenarioError, load, with_days
+from model.scenario import Scenario, load, with_days
 from model.streams import Streams
 from model.world import World
 

@@ -9,7 +9,7 @@ from typing import Any
 import solara
 from solara.server import kernel_context
 
-from model.scenario import column
+from model.known import column
 from view import levers, worldmap
 from view.office import Desk, Frame, Office
 

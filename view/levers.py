@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
+from model.complaint import ScenarioError
 from model.events import Directive
-from model.scenario import Scenario, ScenarioError, catalogue, column, load
+from model.known import column
+from model.scenario import Scenario, catalogue, load
 
 Value = str | float | bool
 Values = dict[str, Value]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from model.scenario import ScenarioError
+from model.complaint import ScenarioError
 from view import levers
 from view.levers import Values
 

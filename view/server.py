@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from model.scenario import ScenarioError, load
+from model.complaint import ScenarioError
+from model.scenario import load
 from view.office import MOST_SESSIONS, Office
 
 TIDY_EVERY_S = 30.0
