@@ -286,7 +286,9 @@ def table(cells: Sequence[Cell]) -> str:
     for one in cells:
         sign = {1: "+", -1: "-", 0: "0"}[one.sign]
         centre, low, high = (f"{value:+.4g}" for value in one.difference[:3])
-        chance = "" if one.chance == 1.0 else f"{one.chance:.1g}"
+        # Two digits where one could hide on which side of the level it lies.
+        digits = ".2g" if one.chance > 0.1 * LEVEL else ".1g"
+        chance = "" if one.chance == 1.0 else f"{one.chance:{digits}}"
         lines.append(
             f"| {one.row} | {COLUMNS[one.column]} | {one.stage} | {sign} | {centre} [{low}, {high}]"
             f" | {chance} | {one.unequal}/{one.difference.size} | {one.verdict} |"

@@ -146,7 +146,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "bull": Stage(
             "steady_rise",
             (*SMALL, *LISTED, *STAND_BY, NO_DISCOUNT, *NOTHING_LOST, *price_times(2.0)),
-            850, (0.51, 0.53, 0.55, 0.57, 0.59), 550,
+            850, (0.47, 0.49, 0.51, 0.53, 0.55, 0.57, 0.59, 0.61), 550,
         ),
         # Nations with reserves. The USA's rent from mining is such that they cap it where dominance
         # costs most of the value, and else don't; a cap binds while much is begun.
