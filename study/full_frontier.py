@@ -59,8 +59,8 @@ class Size:
         )
 
 
-# Three price paths a point: 72 worlds, and the 240 of the fidelity ladder.
-LAPTOP = Size(points=24, seeds=1, effect_seeds=4, miners=300, sites=600)
+# Three price paths a point: 144 worlds, and the 240 of the fidelity ladder.
+LAPTOP = Size(points=48, seeds=1, effect_seeds=6, miners=300, sites=600)
 FULL = Size(points=80, seeds=2, effect_seeds=20, miners=300, sites=900)
 
 # What each price path ends at, for it to be a number.
