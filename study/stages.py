@@ -300,7 +300,9 @@ _POLITICS = ("captured", "split", "free_value")
 # Both arms of each lever.
 _DEPTH = Arm(change=shallow_american_capital), Arm(change=deep_american_capital)
 _LAW = Arm(change=weak_american_law), Arm(change=strong_american_law)
-_WIRES = _arms((), ("energy.transmission_scale=4",))
+_WIRES_FOURFOLD = _arms((), ("energy.transmission_scale=4",))
+# Nations spread most at charges between: those four times as high leave power off the grid only.
+_WIRES_TWICE = _arms((), ("energy.transmission_scale=2",))
 _SCALE = _arms((), ("firms.scale_advantage=8",))
 _BIDDERS = _arms(("compute.bidders=false",), ())
 _TAXED = Arm(), Arm(laws=(_TAX,))
@@ -329,10 +331,11 @@ CONTRASTS: tuple[Contrast, ...] = (
     Contrast("price up", "six years", *_arms((), price_times(2.0)), {"nations": 1}),
     Contrast("price up", "still", *_arms(_still_price(5e5), _still_price(1e6)),
              _none(*_POLITICS)),
-    Contrast("transmission charges up", "long run", *_WIRES,
-             {"hashrate": -1, "hashprice": 1, "us_share": -1, "nations": 1, "over_100mw": -1,
+    Contrast("transmission charges up", "long run", *_WIRES_FOURFOLD,
+             {"hashrate": -1, "hashprice": 1, "us_share": -1, "over_100mw": -1,
               "behind_meter": 1}),
-    Contrast("transmission charges up", "long run, order", *_WIRES, {"captured": -1}),
+    Contrast("transmission charges up", "long run", *_WIRES_TWICE, {"nations": 1}),
+    Contrast("transmission charges up", "long run, order", *_WIRES_FOURFOLD, {"captured": -1}),
     Contrast("scale advantages up", "six years", *_SCALE,
              {"hashrate": -1, "hashprice": 1, "over_100mw": 1, "behind_meter": -1}),
     Contrast("scale advantages up", "growing", *_SCALE, {"us_share": 1, "nations": -1}),
@@ -394,7 +397,7 @@ ROWS: tuple[str, ...] = tuple(dict.fromkeys(contrast.row for contrast in CONTRAS
 ELSEWHERE: tuple[Contrast, ...] = (
     Contrast("price up", "six years", *_arms((), price_times(2.0)),
              {"hashrate": 1, "nations": 1, "over_100mw": 1, "behind_meter": -1}),
-    Contrast("transmission charges up", "six years", *_WIRES,
+    Contrast("transmission charges up", "six years", *_WIRES_FOURFOLD,
              {"hashrate": -1, "us_share": -1, "nations": 1, "over_100mw": -1, "behind_meter": 1}),
     Contrast("scale advantages up", "six years", *_SCALE, {"us_share": 1, "nations": -1}),
     Contrast("scale advantages up", "growing", *_SCALE, {"hashrate": -1, "hashprice": 1}),
