@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from model import geography, political_map
+from model.known import DATA
 from model.markets import electricity
 from model.relations import Relations
-
-DATA = Path(__file__).resolve().parent.parent / "scenarios" / "data"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from model import geography
-from model.atlas import DATA
+from model.known import DATA
 from model.scenario import Scenario
 from model.units import HALVING_BLOCKS
 from study import page as pages

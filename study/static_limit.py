@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model.known import DATA
 from model.markets.compute import availability
 from model.markets.costs import (
     CapitalCosts,
@@ -42,7 +43,7 @@ from model.units import (
 FloatArray = NDArray[np.float64]
 Numbers = float | NDArray[Any]
 
-SITE_TYPES_FILE = Path(__file__).parents[1] / "scenarios" / "data" / "site_types.csv"
+SITE_TYPES_FILE = DATA / "site_types.csv"
 CELLS_PER_TYPE = 4000
 
 

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from model import geography
-from model.atlas import DATA
+from model.known import DATA
 
 
 def rounded(value: float | None) -> str:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from model.known import DATA
+
 TARGET = Path(__file__).with_name("world.svg")
-NATIONS = Path(__file__).resolve().parent.parent / "scenarios" / "data" / "nations.csv"
+NATIONS = DATA / "nations.csv"
 # The middle meridian: the map is cut opposite, in the Bering Strait, so that Russia is whole.
 LEFT_OUT = {"010", "239", "260", "334"}  # Antarctica and islands near it where nobody lives
 CENTRE_DEG = 11.0
