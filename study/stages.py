@@ -301,7 +301,7 @@ _POLITICS = ("captured", "split", "free_value")
 _DEPTH = Arm(change=shallow_american_capital), Arm(change=deep_american_capital)
 _LAW = Arm(change=weak_american_law), Arm(change=strong_american_law)
 _WIRES_FOURFOLD = _arms((), ("energy.transmission_scale=4",))
-# Nations spread most at charges between: those four times as high leave power off the grid only.
+# Charges four times as high spread nations less.
 _WIRES_TWICE = _arms((), ("energy.transmission_scale=2",))
 _SCALE = _arms((), ("firms.scale_advantage=8",))
 _BIDDERS = _arms(("compute.bidders=false",), ())
